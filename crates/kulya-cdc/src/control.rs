@@ -6,6 +6,7 @@
 
 mod signals;
 
+use crate::signal::WaitingSignals;
 use crate::sink::store::positions;
 use crate::status::{CaptureState, CaptureStatus, LogReport, Stored, Tracker};
 use crate::{CdcResult, Progress};
@@ -39,7 +40,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     tracker: Mutex<Tracker>,
     wanted: watch::Sender<Wanted>,
-    signals: signals::Signals,
+    signals: WaitingSignals,
     /// Where the pause and the signals are stored, under the name.
     store: Option<(Arc<dyn StreamStore>, String)>,
 }
@@ -196,7 +197,8 @@ impl Control {
         self.tracker().on_retry(error.to_owned(), attempt, delay, now);
     }
 
-    /// Follows the pause and the signals in the store, which other processes may change. Does not end. Cancel-safe.
+    /// Follows the pause and the signals in the store, which other processes may change. Does not end.
+    /// Cancel-safe.
     pub(crate) async fn follow_store(&self) {
         loop {
             tokio::time::sleep(STORE_INTERVAL).await;

@@ -28,6 +28,12 @@ pub trait Captures: Send + Sync + 'static {
     /// As [`pause`](Self::pause).
     async fn resume(&self, name: &str) -> Result<Value, CaptureError>;
 
+    /// Gives a capture a signal, an object with `id`, `type` and `data`, and returns its status.
+    ///
+    /// # Errors
+    /// `Invalid` names the field that is malformed; as [`pause`](Self::pause).
+    async fn signal(&self, name: &str, signal: &Value) -> Result<Value, CaptureError>;
+
     /// Removes what a capture keeps in the database and in the store. Returns what was removed.
     ///
     /// # Errors
@@ -95,6 +101,10 @@ impl Captures for NoCaptures {
     }
 
     async fn resume(&self, name: &str) -> Result<Value, CaptureError> {
+        Err(CaptureError::not_found(name))
+    }
+
+    async fn signal(&self, name: &str, _: &Value) -> Result<Value, CaptureError> {
         Err(CaptureError::not_found(name))
     }
 

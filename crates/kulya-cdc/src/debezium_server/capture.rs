@@ -39,6 +39,8 @@ pub(super) fn convert(settings: &DebeziumServerSettings, refused: &mut Vec<Unsup
         schema_changes: settings.binlog.as_ref().is_some_and(|binlog| binlog.schema_changes),
         include_query: settings.binlog.as_ref().is_some_and(|binlog| binlog.statements),
         heartbeat_interval_ms: log.map_or(0, |_| signals.heartbeat_interval_ms),
+        signal_table: signal_table(settings, refused),
+        incremental_snapshot_chunk_size: snapshot.incremental_chunk_rows,
         heartbeat_query: signals.heartbeat_statement.clone().unwrap_or_default(),
         format: format(settings),
         values: value_modes(settings, refused),
@@ -71,6 +73,29 @@ fn url(database: DatabaseKind, connection: &Connection) -> String {
         url += "&get-server-public-key=true";
     }
     url
+}
+
+/// Returns the table of signals, if its channel is enabled.
+fn signal_table(settings: &DebeziumServerSettings, refused: &mut Vec<Unsupported>) -> String {
+    let signals = &settings.signals;
+    let is_enabled = signals.channels.iter().any(|channel| channel == "source");
+    let mut tables = signals.tables.iter().filter(|_| is_enabled);
+    let (first, further) = (tables.next().cloned().unwrap_or_default(), tables.next());
+    if further.is_some() {
+        let key = "debezium.source.signal.data.collection";
+        refused.push(Unsupported::new(
+            key,
+            Some(signals.tables.join(",")),
+            "one table of signals is supported",
+        ));
+    }
+    // with PostgreSQL the name may have the database before the schema
+    let database = settings.connection.database.as_deref().unwrap_or_default();
+    let without = first.strip_prefix(database).and_then(|rest| rest.strip_prefix('.'));
+    match without.filter(|rest| !database.is_empty() && rest.contains('.')) {
+        Some(table) => table.to_owned(),
+        None => first,
+    }
 }
 
 fn encode(text: &str) -> String {

@@ -294,6 +294,7 @@ fn mysql_and_mariadb_are_converted() {
     let (settings, capture) = (converted.settings, converted.capture);
     assert_eq!(settings.snapshot.locking, SnapshotLocking::Extended);
     assert_eq!(settings.signals.tables, ["inventory.debezium_signal"]);
+    assert_eq!(capture.signal_table, "inventory.debezium_signal");
     let url = "mariadb://debezium@mariadb:3307/?ssl-mode=verify-ca&connect-timeout=2";
     assert_eq!((capture.url.as_str(), capture.server_id), (url, Some(1)));
     assert!(!capture.schema_changes && capture.include_query);

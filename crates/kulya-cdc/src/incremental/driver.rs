@@ -14,10 +14,18 @@ use crate::{CdcErrorKind, CdcResult};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The time after which a chunk is read again that could not be read.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// The time after which a chunk is read again whose connection does not see yet what was streamed.
-const STALE_PAUSE: Duration = Duration::from_millis(20);
+/// The time after which a chunk is read again that could not be read; it doubles with each further failure.
+const MIN_RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// The maximum of that time.
+const MAX_RETRY_PAUSE: Duration = Duration::from_secs(30);
+/// The time after which a chunk is read again that does not have yet what was streamed; it doubles with each
+/// further one.
+const MIN_STALE_PAUSE: Duration = Duration::from_millis(20);
+/// The number of such chunks in a row after which this is reported.
+const REPORTED_STALE_CHUNKS: u32 = 8;
+/// What is reported then.
+const STALE: &str = "incremental snapshot waits: the database does not show the last transactions of its log yet, \
+     such as those that wait for a synchronous standby";
 
 type CutOf<R> = <R as ChunkReader>::Cut;
 
@@ -43,12 +51,18 @@ pub(crate) struct Incremental<R: ChunkReader> {
     open: Option<(R::Table, Option<TableProgress>)>,
     /// When the reader is to be tried again.
     retry: Option<Instant>,
+    /// The number of failures in a row.
+    failures: u32,
+    /// The number of chunks in a row that did not have what was streamed.
+    stale: u32,
     /// The signals of the log's open transaction.
     logged: Vec<SignalRecord>,
     /// The version of the control's signals that were looked at.
     seen: u64,
     /// Whether the state has changed since it was last stored.
     is_changed: bool,
+    /// Whether the state is in the capture's status.
+    is_reported: bool,
 }
 
 /// Where the stream of the log is.
@@ -73,9 +87,12 @@ impl<R: ChunkReader> Incremental<R> {
             streamed: None,
             open: None,
             retry: None,
+            failures: 0,
+            stale: 0,
             logged: Vec::new(),
             seen: 0,
             is_changed: false,
+            is_reported: false,
         }
     }
 
@@ -95,6 +112,11 @@ impl<R: ChunkReader> Incremental<R> {
         !matches!(self.window, Window::Closed)
     }
 
+    /// Takes note of a change of rows that are not known, of any table.
+    pub(crate) fn on_unknown_change(&mut self, transaction: &<CutOf<R> as Cut>::Transaction) {
+        self.window.on_unknown_change(transaction);
+    }
+
     /// Adds a signal of the log's open transaction.
     pub(crate) fn on_logged_signal(&mut self, signal: SignalRecord) {
         self.logged.push(signal);
@@ -110,6 +132,7 @@ impl<R: ChunkReader> Incremental<R> {
         state.is_active()
             || !self.logged.is_empty()
             || self.task.is_some()
+            || self.retry.is_some()
             || control.has_signals(self.seen)
     }
 
@@ -154,7 +177,8 @@ impl<R: ChunkReader> Incremental<R> {
         self.take_outcome(state, control);
         let finished = self.finish(state, progress.place);
         self.request(state, progress);
-        if finished.is_some() || self.is_changed {
+        if finished.is_some() || self.is_changed || !self.is_reported {
+            self.is_reported = true;
             control.on_incremental(state.status());
         }
         finished
@@ -203,7 +227,8 @@ impl<R: ChunkReader> Incremental<R> {
         };
         if let Err(reason) = executed {
             let SignalRecord { id, kind, .. } = record;
-            control.on_signal_error(format!("signal {id:.50?} of type {kind:.50?} was not executed: {reason}"));
+            control
+                .on_signal_error(format!("signal {id:.50?} of type {kind:.50?} was not executed: {reason}"));
         }
         // what is being read may have been stopped
         let is_wanted = |work: &Work| match (work, state.tables.front()) {
@@ -241,7 +266,7 @@ impl<R: ChunkReader> Incremental<R> {
                 }
                 self.is_changed = true;
             }
-            (Ok(ReadOutcome::Chunk(chunk)), Some(work)) => self.open(chunk, work),
+            (Ok(ReadOutcome::Chunk(chunk)), Some(work)) => self.open(chunk, work, control),
             (Err(error), Some(Work::ReadChunk(table)))
                 if !matches!(error.kind(), CdcErrorKind::Unreachable | CdcErrorKind::Busy) =>
             {
@@ -258,27 +283,39 @@ impl<R: ChunkReader> Incremental<R> {
                 };
                 control.on_signal_error(format!("cannot read {what}, it is tried again: {error}"));
                 self.give_up();
-                self.retry = Some(Instant::now() + RETRY_PAUSE);
+                let pause = MIN_RETRY_PAUSE * 2u32.pow(self.failures.min(16));
+                self.retry = Some(Instant::now() + pause.min(MAX_RETRY_PAUSE));
+                self.failures += 1;
             }
             _ => self.give_up(),
         }
     }
 
-    fn open(&mut self, chunk: Chunk<R>, work: Work) {
+    fn open(&mut self, chunk: Chunk<R>, work: Work, control: &Control) {
         let Chunk { cut, table, rows, after } = chunk;
+        self.failures = 0;
         let is_current = self.streamed.take().is_some_and(|streamed| cut.includes(&streamed));
         let rows = rows.into_iter().map(|row| (row.key, row.row)).collect();
         if !is_current {
             // the server shows others what it has sent in a moment
             self.window.close();
-            self.retry = Some(Instant::now() + STALE_PAUSE);
+            self.retry = Some(Instant::now() + MIN_STALE_PAUSE * 2u32.pow(self.stale.min(7)));
+            self.stale += 1;
+            if self.stale == REPORTED_STALE_CHUNKS {
+                control.on_signal_error(STALE.to_owned());
+            }
         } else if self.window.open(cut, rows) {
+            self.stale = 0;
             self.open = Some((table, after));
             self.work = Some(work);
         }
     }
 
-    fn finish(&mut self, state: &mut IncrementalState, place: &<CutOf<R> as Cut>::Place) -> Option<FinishedChunk<R>> {
+    fn finish(
+        &mut self,
+        state: &mut IncrementalState,
+        place: &<CutOf<R> as Cut>::Place,
+    ) -> Option<FinishedChunk<R>> {
         if self.open.is_some() && !self.has_window() {
             // given up because of a change of the table
             (self.open, self.work) = (None, None);

@@ -19,9 +19,7 @@ mod window;
 
 pub(crate) use cut::Cut;
 pub(crate) use driver::{FinishedChunk, Incremental, StreamProgress};
-pub(crate) use reader::{
-    Chunk, ChunkReader, ChunkRequest, ChunkRow, RowLimit,
-};
+pub(crate) use reader::{Chunk, ChunkReader, ChunkRequest, ChunkRow, RowLimit};
 pub use state::{IncrementalState, TableProgress};
 pub(crate) use window::RowKey;
 

@@ -7,6 +7,7 @@ use super::window::RowKey;
 use crate::signal::{SnapshotRequest, names_table};
 use crate::{CdcError, CdcErrorKind, CdcResult};
 use async_trait::async_trait;
+use kulya_store::supervision;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -110,9 +111,8 @@ pub(crate) fn requested_tables(
         }
         for names in named {
             let Some(name) = names.first() else { continue };
-            let is_meant = |tables: &String| {
-                names.iter().any(|name| names_table(std::slice::from_ref(tables), name))
-            };
+            let is_meant =
+                |tables: &String| names.iter().any(|name| names_table(std::slice::from_ref(tables), name));
             let condition = request.conditions.iter().find(|condition| is_meant(&condition.tables));
             let table = TableProgress {
                 table: name.clone(),
@@ -132,14 +132,14 @@ pub(crate) fn requested_tables(
 pub(super) struct ReaderTask<R: ChunkReader> {
     work: mpsc::Sender<(Work, u32)>,
     outcomes: mpsc::Receiver<CdcResult<ReadOutcome<R>>>,
-    _task: AbortOnDropHandle<()>,
+    _task: AbortOnDropHandle<Option<()>>,
 }
 
 impl<R: ChunkReader> ReaderTask<R> {
     pub(super) fn start(mut reader: R) -> Self {
         let (work, mut works) = mpsc::channel::<(Work, u32)>(1);
         let (sender, outcomes) = mpsc::channel(1);
-        let task = tokio::spawn(async move {
+        let task = supervision::spawn_logged("reader of chunks", async move {
             while let Some((work, max_rows)) = works.recv().await {
                 let outcome = match work {
                     Work::FindTables(_) => reader.tables().await.map(ReadOutcome::Tables),

@@ -108,7 +108,9 @@ impl IncrementalState {
     pub(crate) fn execute(&mut self, signal: Signal) -> Result<(), String> {
         match signal {
             Signal::ExecuteSnapshot(_) if self.requests.len() >= MAX_REQUESTS => {
-                return Err(format!("{MAX_REQUESTS} snapshots wait already: resume them, or stop them first"));
+                return Err(format!(
+                    "{MAX_REQUESTS} snapshots wait already: resume them, or stop them first"
+                ));
             }
             Signal::ExecuteSnapshot(request) => self.requests.push_back(request),
             Signal::StopSnapshot(tables) if tables.is_empty() => {

@@ -26,6 +26,8 @@ struct Database {
     version: u64,
     /// Whether the next read fails.
     fails: bool,
+    /// Whether chunks claim to contain transactions that they do not.
+    lies: bool,
 }
 
 impl Database {
@@ -70,6 +72,7 @@ fn apply(rows: &mut BTreeMap<u8, u64>, (key, version, is_delete): RowChange) {
 struct ChunkCut {
     end: usize,
     unseen: BTreeSet<usize>,
+    lies: bool,
 }
 
 impl Cut for ChunkCut {
@@ -78,7 +81,7 @@ impl Cut for ChunkCut {
     type Streamed = usize;
 
     fn contains(&self, transaction: &usize) -> bool {
-        *transaction < self.end && !self.unseen.contains(transaction)
+        self.lies || *transaction < self.end && !self.unseen.contains(transaction)
     }
 
     fn is_passed(&self, place: &usize) -> bool {
@@ -142,7 +145,7 @@ fn chunk(database: &Database, request: &ChunkRequest) -> Chunk<Reader> {
         ..request.table.clone()
     });
     let rows = rows.into_iter().map(|row| ChunkRow { key: [row.0].into(), row }).collect();
-    let cut = ChunkCut { end: database.log.len(), unseen: database.unseen.clone() };
+    let cut = ChunkCut { end: database.log.len(), unseen: database.unseen.clone(), lies: database.lies };
     Chunk { cut, table: (), rows, after }
 }
 
@@ -259,8 +262,9 @@ async fn signal(control: &Control, kind: &str) {
 }
 
 /// Runs the steps, and then everything that is left. Returns the number of rows that chunks had.
-async fn run(steps: Vec<Step>) -> usize {
+async fn run(steps: Vec<Step>, lies: bool) -> usize {
     let (database, control) = (Shared::default(), Control::default());
+    database.lock().lies = lies;
     for key in 0..12 {
         database.lock().commit(&[(key, false)], true);
     }
@@ -305,15 +309,31 @@ async fn run(steps: Vec<Step>) -> usize {
     stream.current.read
 }
 
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
+}
+
 proptest! {
     #[test]
     fn events_rebuild_the_table(steps in proptest::collection::vec(step(), 0..120)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(run(steps));
+        runtime().block_on(run(steps, false));
     }
+}
+
+/// The check finds a row that hides a later change: one that the log changes between the read of its chunk
+/// and the chunk's end.
+#[test]
+fn wrong_cut_is_found() {
+    let is_found = |reads: usize, lies: bool| {
+        let mut steps = vec![Step::Read; reads];
+        steps.extend([Step::Commit(vec![(0, false)], true), Step::Stream]);
+        std::panic::catch_unwind(|| runtime().block_on(run(steps, lies))).is_err()
+    };
+    assert!((0..8).any(|reads| is_found(reads, true)));
+    assert!(!(0..8).any(|reads| is_found(reads, false)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn all_rows_are_read_in_chunks() {
-    assert_eq!(run(Vec::new()).await, 12);
+    assert_eq!(run(Vec::new(), false).await, 12);
 }

@@ -1,9 +1,12 @@
 //! Streaming of the log: events as they arrive, batches of whole transactions with the position after them.
 
+mod incremental;
+
 use super::binlog::{Checksum, Decoder};
 use super::checkpoint::history_text;
 use super::connection::{BinlogStream, Connection};
 use super::events::{EventPlace, EventWriter};
+use super::incremental::MysqlChunks;
 use super::log_meter::LogMeter;
 use super::offset::MysqlPosition;
 use super::schema_changes::SchemaChanges;
@@ -13,8 +16,9 @@ use super::stream::{Change, Ddl, End, LogReader, Step, Transaction};
 use super::transaction::OpenTransaction;
 use crate::batch::Mark;
 use crate::debezium::envelope::ProcessingTime;
+use crate::incremental::Incremental;
 use crate::output::Output;
-use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position};
+use crate::{CaptureSettings, CdcError, CdcErrorKind, CdcResult, Checkpoint, Position};
 use bytes::Bytes;
 use futures::FutureExt;
 use std::sync::Arc;
@@ -43,6 +47,8 @@ pub(crate) struct LogStream {
     before: Option<Mark>,
     now: ProcessingTime,
     meter: LogMeter,
+    settings: Arc<CaptureSettings>,
+    incremental: Incremental<MysqlChunks>,
 }
 
 impl LogStream {
@@ -51,6 +57,7 @@ impl LogStream {
         writer: EventWriter,
         position: MysqlPosition,
         target: Option<MysqlPosition>,
+        (settings, incremental): (Arc<CaptureSettings>, Incremental<MysqlChunks>),
         output: &Output<'_>,
     ) -> Self {
         Self {
@@ -67,6 +74,8 @@ impl LogStream {
             transaction: None,
             before: None,
             now: ProcessingTime::new(output.clock.since_epoch()),
+            settings,
+            incremental,
         }
     }
 
@@ -95,6 +104,7 @@ impl LogStream {
                 if self.is_caught_up() || output.cancel.is_cancelled() {
                     return self.finish(output).await;
                 }
+                self.advance_incremental(output).await?;
                 // while the sink is busy, what arrives shares the next commit
                 if !output.batch.is_empty() && output.is_idle() {
                     self.commit(output).await?;
@@ -102,10 +112,11 @@ impl LogStream {
             }
             let read = self.transaction.is_none().then_some(&self.position.point);
             self.meter.measure(session, &self.committed.point, read, output).await;
-            let (cancel, is_idle) = (output.cancel, output.is_idle());
+            let (cancel, control, is_idle) = (output.cancel, output.control, output.is_idle());
             tokio::select! {
                 event = events.next_event() => self.on_received(event?, output).await?,
                 () = output.stored_more(), if !is_idle => {}
+                () = self.incremental.ready(control), if self.transaction.is_none() => {}
                 () = self.meter.due() => {}
                 () = cancel.cancelled() => {
                     if self.transaction.is_some() {
@@ -192,6 +203,7 @@ impl LogStream {
         }
         match step.change {
             Some(Change::Rows(change)) => {
+                self.note_rows(&change, output)?;
                 let (Some(transaction), place) = (&mut self.transaction, self.reader.point()) else {
                     return Ok(());
                 };
@@ -200,6 +212,7 @@ impl LogStream {
                 self.writer.write_rows(&change, transaction, place, &mut output.batch)?;
             }
             Some(Change::Ddl(ddl)) => {
+                self.note_unknown_change();
                 self.write_schema_change(&ddl, output);
                 for change in &ddl.changes {
                     if let schema_history::Change::Truncated(name) = change {
@@ -210,12 +223,20 @@ impl LogStream {
             _ => {}
         }
         if let Some(end) = step.end {
+            if end == End::Rollback {
+                self.note_unknown_change();
+                self.incremental.on_rollback();
+            }
             self.end(end, step.timestamp, output)?;
         }
         if let Some(point) = step.idle_at {
             self.position.advance_to(point);
         }
-        if self.transaction.is_none() { self.commit_idle_position(output).await } else { Ok(()) }
+        if self.transaction.is_some() {
+            return Ok(());
+        }
+        self.advance_incremental(output).await?;
+        self.commit_idle_position(output).await
     }
 
     fn begin(&mut self, transaction: Arc<Transaction>, output: &mut Output<'_>) {

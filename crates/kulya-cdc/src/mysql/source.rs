@@ -5,6 +5,7 @@ use super::catalog::{ServerFacts, is_system};
 use super::checkpoint::{history_of, history_text, position_of};
 use super::connection::{CaptureNeeds, Connection, DumpSettings, Flavor};
 use super::events::EventWriter;
+use super::incremental::MysqlChunks;
 use super::log_stream::LogStream;
 use super::offset::{MysqlPosition, ServerLog};
 use super::schema_changes::SchemaChanges;
@@ -18,6 +19,7 @@ use crate::control::Control;
 use crate::debezium::Compatibility;
 use crate::debezium::connector::Connector;
 use crate::debezium::events::EventContext;
+use crate::incremental::Incremental;
 use crate::output::Output;
 use crate::settings::SnapshotMode;
 use crate::source::{Source, SourceConnection};
@@ -138,7 +140,8 @@ impl SourceConnection for MysqlConnection {
         .with_statements(self.target.settings.include_query)
         .with_commit_at_prepare(self.events.modes.compat == Compatibility::Debezium);
         let writer = EventWriter::new(Arc::clone(&self.events), self.facts.version.flavour);
-        LogStream::new(reader, writer, position, target_end, output)
+        let incremental = self.incremental();
+        LogStream::new(reader, writer, position, target_end, incremental, output)
             .with_schema_changes(self.schema_changes())
             .run(&mut events, &mut self.session, output)
             .await
@@ -146,6 +149,13 @@ impl SourceConnection for MysqlConnection {
 }
 
 impl MysqlConnection {
+    fn incremental(&self) -> (Arc<CaptureSettings>, Incremental<MysqlChunks>) {
+        let (target, events, facts) = (self.target.clone(), Arc::clone(&self.events), self.facts.clone());
+        let settings = Arc::clone(&target.settings);
+        let new = move || MysqlChunks::new(target.clone(), Arc::clone(&events), facts.clone());
+        (Arc::clone(&settings), Incremental::new(settings.incremental_snapshot_chunk_size, new))
+    }
+
     fn schema_changes(&self) -> Option<SchemaChanges> {
         let new = || SchemaChanges::new(Arc::clone(&self.events), self.facts.version.flavour);
         self.target.settings.schema_changes.then(new)

@@ -155,7 +155,11 @@ fn publishable(tables: &[TableInfo]) -> Vec<String> {
 ///
 /// # Errors
 /// Those of the session; `Configuration` when no table is captured.
-pub(crate) async fn read(session: &Session, settings: &CaptureSettings, server: &Server) -> CdcResult<Publication> {
+pub(crate) async fn read(
+    session: &Session,
+    settings: &CaptureSettings,
+    server: &Server,
+) -> CdcResult<Publication> {
     let name = literal(&settings.publication);
     let filters = if server.version >= VERSION_WITH_FILTERS {
         "p.attnames = ARRAY(SELECT a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \

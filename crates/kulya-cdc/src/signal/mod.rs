@@ -6,8 +6,10 @@
 
 mod parse;
 mod queue;
+mod waiting;
 
 pub(crate) use queue::{QueuedSignal, SignalQueue};
+pub(crate) use waiting::WaitingSignals;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

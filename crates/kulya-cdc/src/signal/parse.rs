@@ -54,7 +54,10 @@ impl Signal {
             return Err(error("id", format!("it has more than {MAX_ID_BYTES} bytes")));
         }
         if record.data.len() > MAX_DATA_BYTES {
-            return Err(error("data", format!("it has more than {MAX_DATA_BYTES} bytes: send several signals")));
+            return Err(error(
+                "data",
+                format!("it has more than {MAX_DATA_BYTES} bytes: send several signals"),
+            ));
         }
         let data = data(&record.data)?;
         match record.kind.as_str() {
@@ -95,7 +98,10 @@ fn execute(id: &str, data: &Map<String, Value>) -> Result<SnapshotRequest> {
     incremental(data)?;
     let tables = tables(data)?;
     if tables.is_empty() {
-        return Err(error("data.data-collections", "write a list of tables, as names or regular expressions"));
+        return Err(error(
+            "data.data-collections",
+            "write a list of tables, as names or regular expressions",
+        ));
     }
     let surrogate_key = text(data, "surrogate-key", "data.surrogate-key")?;
     Ok(SnapshotRequest { id: id.to_owned(), tables, conditions: conditions(data)?, surrogate_key })
@@ -105,7 +111,9 @@ fn execute(id: &str, data: &Map<String, Value>) -> Result<SnapshotRequest> {
 fn known(data: &Map<String, Value>, names: &[&str]) -> Result<()> {
     match data.keys().find(|name| !names.contains(&name.as_str())) {
         None => Ok(()),
-        Some(name) => Err(error(format!("data.{name:.100}"), format!("unknown field: write {}", names.join(", ")))),
+        Some(name) => {
+            Err(error(format!("data.{name:.100}"), format!("unknown field: write {}", names.join(", "))))
+        }
     }
 }
 
@@ -156,7 +164,10 @@ fn conditions(data: &Map<String, Value>) -> Result<Vec<RowCondition>> {
         };
         let names = ["data-collection", "filter"];
         if let Some(name) = members.keys().find(|name| !names.contains(&name.as_str())) {
-            return Err(error(format!("{field}.{name:.100}"), "unknown field: write data-collection, filter"));
+            return Err(error(
+                format!("{field}.{name:.100}"),
+                "unknown field: write data-collection, filter",
+            ));
         }
         let required = |name: &str| {
             let field = format!("{field}.{name}");
@@ -230,11 +241,21 @@ mod tests {
             ("execute-snapshot", r#"{"data-collections": ["a.b", 1]}"#, "data.data-collections[1]"),
             ("execute-snapshot", r#"{"data-collections": ["(a"]}"#, "data.data-collections[0]"),
             ("execute-snapshot", r#"{"data-collections": ["a.b"], "type": "blocking"}"#, "data.type"),
-            ("execute-snapshot", r#"{"data-collections": ["a.b"], "additional-condition": "x"}"#,
-             "data.additional-condition"),
-            ("execute-snapshot", r#"{"data-collections": ["a.b"], "additional-conditions": [{"filter": "x"}]}"#,
-             "data.additional-conditions[0].data-collection"),
-            ("execute-snapshot", r#"{"data-collections": ["a.b"], "surrogate-key": 1}"#, "data.surrogate-key"),
+            (
+                "execute-snapshot",
+                r#"{"data-collections": ["a.b"], "additional-condition": "x"}"#,
+                "data.additional-condition",
+            ),
+            (
+                "execute-snapshot",
+                r#"{"data-collections": ["a.b"], "additional-conditions": [{"filter": "x"}]}"#,
+                "data.additional-conditions[0].data-collection",
+            ),
+            (
+                "execute-snapshot",
+                r#"{"data-collections": ["a.b"], "surrogate-key": 1}"#,
+                "data.surrogate-key",
+            ),
             ("stop-snapshot", r#"{"data-collections": ["a.b"], "type": "all"}"#, "data.type"),
             ("pause-snapshot", r#"{"data-collections": ["a.b"]}"#, "data.data-collections"),
             ("log", "{}", "data.message"),

@@ -35,9 +35,11 @@ impl SignalQueue {
         &self.signals
     }
 
-    /// Numbers the signals from here on, if the last number is lower.
+    /// Numbers the first signal behind `number`, so that no signal of an earlier queue has its number.
     pub(crate) fn start_at(&mut self, number: u64) {
-        self.last = self.last.max(number);
+        if self.last == 0 {
+            self.last = number;
+        }
     }
 
     /// Adds a signal, unless one with its id was added lately. Returns whether it was added.

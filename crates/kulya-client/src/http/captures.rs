@@ -5,8 +5,8 @@ use super::{ENCODED, HttpRegistry, RegistrySettings};
 use kulya_registry_api::RegistryResult;
 use percent_encoding::utf8_percent_encode;
 use reqwest::Method;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// A client of a server's captures. The type `T` of a status is that of `kulya-cdc`, or any other that its
 /// JSON fits. Requests are idempotent and retried as those of [`HttpRegistry`].
@@ -58,6 +58,20 @@ impl HttpCaptures {
     /// As [`status`](Self::status).
     pub async fn resume<T: DeserializeOwned>(&self, name: &str) -> RegistryResult<T> {
         self.send(Method::POST, name, "/resume", &[]).await
+    }
+
+    /// Gives a capture a signal, a JSON object with `id`, `type` and `data`, and returns its status. With an
+    /// id it is executed once, however often it is sent.
+    ///
+    /// # Errors
+    /// `InvalidInput` names the field that is malformed; as [`status`](Self::status).
+    pub async fn signal<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        signal: &impl Serialize,
+    ) -> RegistryResult<T> {
+        let path = format!("/v2/captures/{}/signals", utf8_percent_encode(name, ENCODED));
+        self.0.call(self.0.request(Method::POST, &path, "", &[]).json(signal)).await
     }
 
     /// Removes a capture that does not run, in the database too unless `store_only`, and with the streams of

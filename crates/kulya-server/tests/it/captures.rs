@@ -49,6 +49,15 @@ impl Captures for ShopCapture {
         self.set_paused(name, false)
     }
 
+    async fn signal(&self, name: &str, signal: &Value) -> Result<Value, CaptureError> {
+        check(name)?;
+        if signal["type"] == "log" && signal["data"]["message"].is_null() {
+            let message = "data.message: write a text".to_owned();
+            return Err(CaptureError { kind: CaptureErrorKind::Invalid, message });
+        }
+        Ok(self.value())
+    }
+
     async fn remove(&self, name: &str, options: RemoveOptions) -> Result<Value, CaptureError> {
         check(name)?;
         if !self.is_paused.load(Ordering::SeqCst) {

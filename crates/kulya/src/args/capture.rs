@@ -2,6 +2,7 @@
 
 use super::connection::StoreArgs;
 use clap::Subcommand;
+use clap::builder::NonEmptyStringValueParser;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -35,6 +36,30 @@ pub(crate) enum CaptureCommand {
         /// The capture's name
         name: String,
     },
+    /// Give a capture a signal, which it executes once, also if it runs later or in another process: read
+    /// tables again while the log is streamed, stop, pause or resume that, or write to the log
+    Signal {
+        /// The capture's name
+        name: String,
+        /// execute-snapshot, stop-snapshot, pause-snapshot, resume-snapshot or log
+        #[arg(value_name = "TYPE")]
+        kind: String,
+        /// A table, as schema.table or a regular expression; may be repeated
+        #[arg(long = "table", value_name = "TABLE", value_parser = NonEmptyStringValueParser::new())]
+        tables: Vec<String>,
+        /// A condition in SQL of the rows of all these tables; --data may have one for each table
+        #[arg(long, value_name = "SQL")]
+        condition: Option<String>,
+        /// A column by which the tables are read, in place of the primary key
+        #[arg(long, value_name = "COLUMN")]
+        surrogate_key: Option<String>,
+        /// The data as JSON, in Debezium's form, in place of the options above
+        #[arg(long, value_name = "JSON", conflicts_with_all = ["tables", "condition", "surrogate_key"])]
+        data: Option<String>,
+        /// An id, by which a signal that is given twice is recognized
+        #[arg(long, default_value = "")]
+        id: String,
+    },
     /// Remove the replication slot, publication and position of a capture that does not run. When it runs
     /// again, it reads all rows again
     Drop {
@@ -64,6 +89,7 @@ impl CaptureCommand {
             Self::Status { name }
             | Self::Pause { name }
             | Self::Resume { name }
+            | Self::Signal { name, .. }
             | Self::Drop { name, .. } => Some(name),
         }
     }

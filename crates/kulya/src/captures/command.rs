@@ -1,7 +1,7 @@
 //! `kulya capture`: lists captures, shows their status, pauses, resumes and drops them, by a server or in a
 //! store.
 
-use super::text;
+use super::{signal, text};
 use crate::address::Address;
 use crate::args::{CaptureArgs, CaptureCommand};
 use crate::capture::with_password;
@@ -10,8 +10,8 @@ use crate::services::{Services, open_services, open_store};
 use crate::settings::Settings;
 use anyhow::{Result, bail};
 use kulya_cdc::{
-    CaptureSettings, CaptureStatus, Control, DroppedCapture, delete_captured_streams, drop_capture,
-    forget_capture, stored_captures,
+    CaptureSettings, CaptureStatus, Control, DroppedCapture, SignalRecord, delete_captured_streams,
+    drop_capture, forget_capture, stored_captures,
 };
 use kulya_client::{Credentials, HttpCaptures, RegistrySettings, RemoteSettings};
 use kulya_registry_api::RegistryErrorKind;
@@ -51,6 +51,11 @@ async fn run_on_server(captures: &HttpCaptures, command: CaptureCommand, as_json
         CaptureCommand::Status { name } => print_status(&captures.status(&name).await?, as_json),
         CaptureCommand::Pause { name } => print_state(&captures.pause(&name).await?, as_json),
         CaptureCommand::Resume { name } => print_state(&captures.resume(&name).await?, as_json),
+        CaptureCommand::Signal { name, kind, tables, condition, surrogate_key, data, id } => {
+            let data = data.unwrap_or_else(|| signal::data(&tables, condition, surrogate_key));
+            let signal = signal::record(id, kind, data);
+            print_signalled(&captures.signal(&name, &signal).await?, &signal, true, as_json)
+        }
         CaptureCommand::Drop { database: Some(_), .. } => {
             bail!("--database is that of the server's settings file: omit it, or give the store by --data")
         }
@@ -98,6 +103,13 @@ async fn run_on_store(
             let control = control(store, settings, &name).await?;
             control.resume().await?;
             print_state(&control.status(), as_json)
+        }
+        CaptureCommand::Signal { name, kind, tables, condition, surrogate_key, data, id } => {
+            let data = data.unwrap_or_else(|| signal::data(&tables, condition, surrogate_key));
+            let signal = signal::record(id, kind, data);
+            let control = control(store, settings, &name).await?;
+            let is_added = control.signal(signal.clone()).await?;
+            print_signalled(&control.status(), &signal, is_added, as_json)
         }
         CaptureCommand::Drop { name, database, database_password_file, store_only, streams } => {
             let mut dropped = match store_only {
@@ -171,6 +183,22 @@ fn print_state(status: &CaptureStatus, as_json: bool) -> Result<()> {
         return print_json(status);
     }
     print_line!("{}: {}", status.name, status.state.as_str());
+    Ok(())
+}
+
+fn print_signalled(
+    status: &CaptureStatus,
+    signal: &SignalRecord,
+    is_added: bool,
+    as_json: bool,
+) -> Result<()> {
+    if as_json {
+        return print_json(status);
+    }
+    match is_added {
+        true => print_line!("{}: signal {} given", status.name, signal.kind),
+        false => print_line!("{}: a signal with the id {} was given before", status.name, signal.id),
+    }
     Ok(())
 }
 

@@ -3,4 +3,5 @@
 
 pub(crate) mod command;
 pub(crate) mod served;
+mod signal;
 mod text;

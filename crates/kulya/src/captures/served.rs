@@ -7,9 +7,10 @@ use crate::progress::CaptureProgress;
 use crate::services::Services;
 use anyhow::{Result, bail};
 use async_trait::async_trait;
+use kulya_cdc::signal::SignalError;
 use kulya_cdc::{
     CaptureSettings, CaptureState, CaptureStatus, CdcError, CdcErrorKind, CdcResult, Control, DroppedCapture,
-    StopCondition, delete_captured_streams, drop_capture, forget_capture,
+    SignalRecord, StopCondition, delete_captured_streams, drop_capture, forget_capture,
 };
 use kulya_server::{CaptureError, CaptureErrorKind, Captures, RemoveOptions};
 use kulya_store::HealthStatus;
@@ -252,6 +253,15 @@ impl Captures for ServedCaptures {
 
     async fn resume(&self, name: &str) -> Result<Value, CaptureError> {
         self.capture(name)?.set_paused(false).await
+    }
+
+    async fn signal(&self, name: &str, signal: &Value) -> Result<Value, CaptureError> {
+        let capture = self.capture(name)?;
+        let invalid =
+            |error: SignalError| CaptureError { kind: CaptureErrorKind::Invalid, message: error.to_string() };
+        let signal = SignalRecord::from_json(signal).map_err(invalid)?;
+        capture.control.signal(signal).await.map_err(capture_error)?;
+        Ok(capture.value())
     }
 
     async fn remove(&self, name: &str, options: RemoveOptions) -> Result<Value, CaptureError> {

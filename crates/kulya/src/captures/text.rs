@@ -3,6 +3,7 @@
 use crate::output::print_line;
 use crate::registry::display::Table;
 use chrono::{DateTime, SecondsFormat};
+use kulya_cdc::status::IncrementalStatus;
 use kulya_cdc::{CaptureState, CaptureStatus};
 
 /// Prints one line for each capture.
@@ -38,12 +39,15 @@ fn properties(status: &CaptureStatus) -> Vec<(&'static str, Option<String>)> {
         format!("{rows} of about {estimated} rows in {} tables, {rate}/s{left}", snapshot.tables)
     });
     let last_error = status.last_error.as_ref().map(|last| format!("{}: {}", time(last.time), last.error));
+    let signal_error = status.signal_error.as_ref();
+    let signal_error = signal_error.map(|last| format!("{}: {}", time(last.time), last.error));
     let counted = |count: u64| (count > 0).then(|| count.to_string());
     vec![
         ("name", Some(status.name.clone())),
         ("database", status.connector.clone()),
         ("state", Some(state(&status.state))),
         ("snapshot", snapshot),
+        ("incremental", status.incremental_snapshot.as_ref().map(incremental)),
         ("position", status.position.clone()),
         ("lag", lag(status)),
         ("log retained", status.retained_bytes.map(|bytes| format!("{bytes} bytes"))),
@@ -54,7 +58,15 @@ fn properties(status: &CaptureStatus) -> Vec<(&'static str, Option<String>)> {
         ("restarts", counted(status.restarts)),
         ("dead letters", counted(status.dead_letters)),
         ("last error", last_error),
+        ("signal error", signal_error),
     ]
+}
+
+fn incremental(status: &IncrementalStatus) -> String {
+    let IncrementalStatus { table, tables_left, rows, chunks, is_paused } = status;
+    let paused = if *is_paused { "paused, " } else { "" };
+    let table = table.as_ref().map(|table| format!(", now {table}")).unwrap_or_default();
+    format!("{paused}{rows} rows in {chunks} chunks, {tables_left} tables left{table}")
 }
 
 fn state(state: &CaptureState) -> String {
@@ -109,6 +121,13 @@ mod tests {
             connector: Some("postgresql".into()),
             state: CaptureState::Retrying { error: "lost".into(), attempt: 3, next: 1000 },
             snapshot: Some(snapshot),
+            incremental_snapshot: Some(IncrementalStatus {
+                table: Some("public.a".into()),
+                tables_left: 2,
+                rows: 7,
+                chunks: 3,
+                is_paused: true,
+            }),
             lag_bytes: Some(7),
             lag_seconds: Some(0),
             restarts: 3,
@@ -120,6 +139,7 @@ mod tests {
             "database: postgresql",
             "state: retrying at 1970-01-01T00:00:01Z, attempt 3: lost",
             "snapshot: 10 of about 100 rows in 2 tables, 5/s, about 18 s left",
+            "incremental: paused, 7 rows in 3 chunks, 2 tables left, now public.a",
             "position: 0/10",
             "lag: 7 bytes, 0 s",
             "records: 0, 0/s",

@@ -118,16 +118,24 @@ async fn captures_of_a_server_are_paused_resumed_and_dropped() {
         health.contains(r#""lag bytes":"#) && health.contains("the capture stopped")
     });
 
+    let signals = format!("{url}/v2/captures/operated/signals");
+    let (code, refused) = http("POST", &signals, r#"{"type":"execute-snapshot","data":{"tables":[]}}"#);
+    assert!(code == 400 && refused.contains("data.tables: unknown field"), "{refused}");
+    let again = r#"{"id":"1","type":"execute-snapshot","data":{"data-collections":["public.item"]}}"#;
+    for _ in 0..2 {
+        assert_eq!(http("POST", &signals, again).0, 200);
+    }
+    wait_until("the rows are read again", || status(&url, "operated")["records"] == 200);
     assert_eq!(http("DELETE", &format!("{url}/v2/captures/operated"), "").0, 409);
     assert_eq!(http("POST", &format!("{url}/v2/captures/operated/pause"), "").0, 200);
     wait_until("the capture is paused", || state("operated") == "paused");
     client.batch_execute(CHANGES).await.unwrap();
     let capture = |args: &[&str]| kulya(&folder, &[&["capture", "--url", &url], args].concat());
     let shown = capture(&["status", "operated"]);
-    assert!(shown.contains("state        paused\n") && shown.contains("records      100, "), "{shown}");
+    assert!(shown.contains("state        paused\n") && shown.contains("records      200, "), "{shown}");
     assert!(capture(&["list"]).contains("operated  paused"));
     capture(&["resume", "operated"]);
-    wait_until("the changes are stored", || status(&url, "operated")["records"] == 192);
+    wait_until("the changes are stored", || status(&url, "operated")["records"] == 292);
     assert_eq!(capture(&["pause", "operated", "--json"]).lines().count(), 1);
     wait_until("the capture is paused again", || state("operated") == "paused");
     let dropped = capture(&["drop", "operated", "--streams"]);
@@ -158,6 +166,14 @@ fn captures_are_paused_and_dropped_without_a_server() {
         kulya(&folder, &["capture", "list"]),
         "NAME  STATE   POSITION  LAG  RECORDS  RESTARTS\nshop  paused  -         -    0        0\n"
     );
+    let signal = ["capture", "signal", "shop", "execute-snapshot"];
+    let given = kulya(&folder, &[&signal[..], &["--table", "public.orders"]].concat());
+    assert_eq!(given, "shop: signal execute-snapshot given\n");
+    let twice = ["capture", "signal", "shop", "pause-snapshot", "--id", "7"];
+    assert_eq!(kulya(&folder, &twice), "shop: signal pause-snapshot given\n");
+    assert_eq!(kulya(&folder, &twice), "shop: a signal with the id 7 was given before\n");
+    assert!(failed(&signal).contains("data.data-collections: write a list of tables"));
+    assert!(failed(&["capture", "signal", "shop", "run"]).contains("type: \"run\" is not a signal"));
     assert!(failed(&["cdc"]).contains("capture shop is paused: run kulya capture resume shop"));
     assert!(failed(&["capture", "drop", "shop"]).contains("127.0.0.1:1"));
     assert_eq!(kulya(&folder, &["capture", "drop", "shop", "--store-only"]), "shop: nothing to remove\n");

@@ -20,7 +20,7 @@ rows! { "debezium.source.":
     "enable.time.adjuster",                      BINLOG, Boolean,  "true",  Events,    only(&["true"], "years of two digits are completed");
     "event.deserialization.failure.handling.mode", BINLOG, Choice(FailureMode::NAMES), "fail", Operation, fixed(&["fail"], &["warn", "skip", "ignore"], "an event that cannot be decoded stops the capture");
     "inconsistent.schema.handling.mode",         BINLOG, Choice(FailureMode::NAMES), "fail", Operation, fixed(&["fail"], &["warn", "skip", "ignore"], "a table of unknown schema stops the capture");
-    "incremental.snapshot.allow.schema.changes", BINLOG, Boolean,  "false", Operation, missing("incremental snapshots are not supported yet");
+    "incremental.snapshot.allow.schema.changes", BINLOG, Boolean,  "false", Operation, needless("a chunk is read again after a change of its table");
     "read.only",                                 BINLOG, Boolean,  "false", Operation, needless("nothing is written to the database");
     "internal.log.position.check.enable",        BINLOG, Boolean,  "true",  Operation, only(&["true"], "a position that the server does not have stops the capture");
     "internal.legacy.snapshot.max.threads",      MARIADB, Boolean, "false", Operation, needless("tables are read one after another");

@@ -34,7 +34,7 @@ rows! { "":
     "debezium.transforms.<name>.*",         ALL, Secret,  "",        Operation, needless("belongs to debezium.transforms");
     "debezium.predicates",                  ALL, List,    "",        Operation, needless("belongs to debezium.transforms");
     "debezium.predicates.<name>.*",         ALL, Secret,  "",        Operation, needless("belongs to debezium.transforms");
-    "debezium.api.*",                       ALL, Text,    "",        Operation, missing("signals are not read");
+    "debezium.api.*",                       ALL, Text,    "",        Operation, missing("use kulya capture signal, or POST /v2/captures/NAME/signals");
     "debezium.engine.factory",              ALL, Text,    "",        Operation, needless("a Java class");
     "debezium.termination.wait",            ALL, Text,    "10",      Operation, needless("a commit is whole, whenever the program ends");
     "debezium.embedded.shutdown.pause.before.interrupt.ms", ALL, Text, "300000", Operation, needless("a commit is whole, whenever the program ends");

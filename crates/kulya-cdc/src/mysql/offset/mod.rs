@@ -14,7 +14,7 @@ mod stored;
 pub use cut::Cut;
 pub use gtids::{Gtids, TransactionId};
 pub use log_point::LogPoint;
-pub(crate) use server_log::ServerLog;
+pub(crate) use server_log::{GtidMode, ServerLog};
 
 use crate::incremental::IncrementalState;
 use crate::mysql::schema_history::TableName;

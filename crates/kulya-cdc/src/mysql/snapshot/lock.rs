@@ -25,8 +25,11 @@ const HOLDERS: &str = "SELECT DISTINCT t.processlist_id, t.processlist_user, t.p
      AND m.lock_type NOT IN ('SHARED', 'SHARED_HIGH_PRIO', 'SHARED_READ', 'SHARED_READ_ONLY') \
      ORDER BY t.processlist_time DESC";
 
-/// Opens the transaction and returns its place.
-pub(super) async fn begin_mysql(
+/// Opens the transaction and returns its place. Without tables none is locked.
+///
+/// # Errors
+/// `Busy` while another session keeps a table locked; `Configuration` for a missing privilege; `Unreachable`.
+pub(crate) async fn begin_mysql(
     reader: &mut Connection,
     tables: &[TableInfo],
     connection: &ConnectionSettings,

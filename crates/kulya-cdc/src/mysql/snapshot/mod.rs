@@ -8,6 +8,9 @@
 mod lock;
 mod place;
 
+pub(crate) use lock::begin_mysql;
+pub(crate) use place::begin_mariadb;
+
 use super::catalog::{CapturedTables, Definitions, ServerFacts, TableInfo, read_definitions, read_table};
 use super::connection::{Connection, ConnectionError, ConnectionSettings, Flavor};
 use super::offset::MysqlPosition;
@@ -62,8 +65,8 @@ impl Snapshot {
         let tables: Vec<TableInfo> =
             before.captured.iter().filter(|table| (settings.is_read)(&table.name)).cloned().collect();
         let position = match connection.version().flavor {
-            Flavor::Mariadb => place::begin_mariadb(&mut connection).await?,
-            _ => lock::begin_mysql(&mut connection, &tables, settings.connection).await?,
+            Flavor::Mariadb => begin_mariadb(&mut connection).await?,
+            _ => begin_mysql(&mut connection, &tables, settings.connection).await?,
         };
         // what is the same before and after was the same at the place
         let after = CapturedTables::list(&mut connection, settings.is_captured).await?;

@@ -11,7 +11,10 @@ pub(super) const BEGIN: &str = "START TRANSACTION WITH CONSISTENT SNAPSHOT";
 const RENAMED: (u16, u16, u16) = (8, 2, 0);
 
 /// Opens the transaction on MariaDB, and returns its place.
-pub(super) async fn begin_mariadb(connection: &mut Connection) -> CdcResult<MysqlPosition> {
+///
+/// # Errors
+/// Those of the connection; `Source` when the server tells no place.
+pub(crate) async fn begin_mariadb(connection: &mut Connection) -> CdcResult<MysqlPosition> {
     let log = ServerLog::read(connection).await?;
     connection.query(BEGIN).await?;
     let status = connection.query("SHOW STATUS LIKE 'binlog_snapshot_%'").await?;

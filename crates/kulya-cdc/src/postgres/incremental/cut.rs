@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn end_of_the_log_is_before_the_header_of_a_page() {
-        for (lsn, expected) in [(8192 * 3 + 24, 8192 * 3), (8192 * 4 + 40, 8192 * 4), (8192 + 48, 8192 + 48)] {
+        for (lsn, expected) in [(8192 * 3 + 24, 8192 * 3), (8192 * 4 + 40, 8192 * 4), (8192 + 48, 8192 + 48)]
+        {
             let cut = cut(lsn);
             assert!(cut.is_passed(&expected) && !cut.is_passed(&(expected - 1)), "{lsn}");
         }

@@ -141,8 +141,8 @@ impl PostgresChunks {
         let sql = query.chunk(start.last.as_deref(), &maximum, max_rows);
         let lines = read_lines(rows, &sql, &key).await?;
         self.limit.on_chunk(lines.rows.len(), lines.is_cut);
-        let is_end = !lines.is_cut && lines.rows.len() < max_rows as usize
-            || lines.last.as_ref() == Some(&maximum);
+        let is_end =
+            !lines.is_cut && lines.rows.len() < max_rows as usize || lines.last.as_ref() == Some(&maximum);
         let after = (!is_end).then(|| TableProgress {
             key: key.columns.clone(),
             last: lines.last,
@@ -227,7 +227,8 @@ fn start_of(progress: &TableProgress, key: &ChunkKey) -> TableProgress {
 
 /// Returns the transactions that wait for a standby: they are in the log, and others do not see them yet.
 async fn unseen(session: &Session) -> CdcResult<Vec<u32>> {
-    let sql = "SELECT backend_xid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND backend_xid IS NOT NULL";
+    let sql =
+        "SELECT backend_xid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND backend_xid IS NOT NULL";
     let rows = session.rows(sql).await?;
     Ok(rows.iter().filter_map(|row| row.get(0)?.parse().ok()).collect())
 }

@@ -39,7 +39,10 @@ impl ChunkQuery<'_> {
         let list: Vec<&str> =
             std::iter::once(keys.as_str()).chain(columns.iter().map(String::as_str)).collect();
         let list = list.join(", ");
-        format!("COPY (SELECT {list} FROM {}{condition} ORDER BY {keys} LIMIT {rows}) TO STDOUT", self.relation)
+        format!(
+            "COPY (SELECT {list} FROM {}{condition} ORDER BY {keys} LIMIT {rows}) TO STDOUT",
+            self.relation
+        )
     }
 
     fn keys(&self) -> String {

@@ -1,12 +1,13 @@
 //! Incremental snapshots beside the stream: tells the window of a chunk what the log changes, and writes the
 //! rows of chunks.
 
-use super::{ReplicationStream, RowChange};
+use super::state::ReplicationStream;
 use crate::CdcResult;
 use crate::debezium::change::{Change, ChangeContext, write_change};
 use crate::debezium::envelope::{Operation, ProcessingTime};
+use crate::debezium::required_columns::write_with_optional_columns;
 use crate::debezium::row_image::Findings;
-use crate::incremental::{FinishedChunk, Incremental, StreamProgress};
+use crate::incremental::{FinishedChunk, StreamProgress};
 use crate::output::Output;
 use crate::postgres::connection::session::lsn_text;
 use crate::postgres::copy_line::CopyLine;
@@ -18,15 +19,6 @@ use crate::signal::SignalRecord;
 use std::sync::Arc;
 
 impl ReplicationStream<'_> {
-    pub(super) fn new_incremental(
-        target: &crate::postgres::settings::Target,
-        events: &Arc<crate::debezium::events::EventContext>,
-    ) -> Incremental<PostgresChunks> {
-        let (max_rows, target, events) =
-            (target.settings.incremental_snapshot_chunk_size, target.clone(), Arc::clone(events));
-        Incremental::new(max_rows, move || PostgresChunks::new(target.clone(), Arc::clone(&events)))
-    }
-
     /// Goes on with incremental snapshots and signals if there are any. Must not be called within a
     /// transaction of the log.
     pub(super) async fn advance_incremental(&mut self, output: &mut Output<'_>) -> CdcResult<()> {
@@ -53,7 +45,8 @@ impl ReplicationStream<'_> {
         chunk: FinishedChunk<PostgresChunks>,
         output: &mut Output<'_>,
     ) -> CdcResult<()> {
-        let FinishedChunk { table: ChunkTable { mut table, key_cells }, rows } = chunk;
+        let FinishedChunk { table: ChunkTable { table, key_cells }, rows } = chunk;
+        let mut table = Arc::new(table);
         let mut line = CopyLine::default();
         for ChunkLine { line: text, cut_from } in rows {
             let cells = line.parse(&text);
@@ -75,7 +68,7 @@ impl ReplicationStream<'_> {
     }
 
     /// Writes a row. A null in a required column declares the table again, with that column optional.
-    fn write_chunk_row(&mut self, cells: &[Cell<'_>], table: &mut Table, output: &mut Output<'_>) {
+    fn write_chunk_row(&mut self, cells: &[Cell<'_>], table: &mut Arc<Table>, output: &mut Output<'_>) {
         let now = ProcessingTime::new(output.clock.since_epoch());
         let origin = Origin {
             start: &self.source,
@@ -85,35 +78,41 @@ impl ReplicationStream<'_> {
             lsn: self.position.lsn,
             last_commit_lsn: self.last_commit.map(|last| last.end_lsn),
         };
-        let mark = output.batch.mark();
         let mut findings = Findings::default();
-        loop {
-            let after = TableRow { table, cells, image: Image::Complete };
-            let change = Change { operation: Operation::Read, before: None, after: Some(&after) };
-            let context = ChangeContext {
-                events: self.events,
-                table: &table.events,
-                now: &now,
-                source: &|out| origin.write(&table.source_members, out),
-            };
-            write_change(&mut output.batch, &change, &context, &mut || None, &mut findings);
-            if findings.nulls.is_empty() {
-                break;
-            }
-            output.batch.go_back_to(mark);
-            *table = table.with_optional(self.events, &findings.nulls);
-            findings.nulls.clear();
-            findings.replaced.clear();
-        }
+        write_with_optional_columns(
+            &mut output.batch,
+            table,
+            &mut || None,
+            &mut findings,
+            |table, batch, order, findings| {
+                let after = TableRow { table, cells, image: Image::Complete };
+                let change = Change { operation: Operation::Read, before: None, after: Some(&after) };
+                let context = ChangeContext {
+                    events: self.events,
+                    table: &table.events,
+                    now: &now,
+                    source: &|out| origin.write(&table.source_members, out),
+                };
+                write_change(batch, &change, &context, order, findings);
+            },
+            |table, nulls| table.with_optional(self.events, nulls),
+        );
         self.replaced_values.report(&findings.replaced);
     }
 
     /// Takes note of a change of a row: a chunk does not have it, and a signal may be in it.
-    pub(super) fn note_change(&mut self, table: &Table, change: &RowChange<'_>) {
+    pub(super) fn note_change(
+        &mut self,
+        table: &Table,
+        operation: Operation,
+        before: Option<&[Cell<'_>]>,
+        after: Option<&[Cell<'_>]>,
+    ) {
         let schema = &table.events.schema;
-        if change.operation == Operation::Create && self.target.settings.is_signal_table(&schema.schema, &schema.table)
-        {
-            self.incremental.on_logged_signal(signal(change.after.map_or(&[][..], |cells| cells)));
+        let is_signal = operation == Operation::Create
+            && self.target.settings.is_signal_table(&schema.schema, &schema.table);
+        if is_signal {
+            self.incremental.on_logged_signal(signal(after.unwrap_or_default()));
         }
         if !self.incremental.has_window() {
             return;
@@ -122,8 +121,6 @@ impl ReplicationStream<'_> {
         let transaction = (transaction.xid, transaction.commit_lsn);
         let Some((window, progress)) = self.incremental.window_of(&schema.table_name()) else { return };
         let surrogate_key = progress.surrogate_key.as_deref();
-        let before = change.before.map(|(cells, _)| cells);
-        let after = change.after.map(|cells| &cells[..]);
         if before.is_none() && after.is_none() {
             return window.on_unknown_change(&transaction);
         }
@@ -135,12 +132,7 @@ impl ReplicationStream<'_> {
         }
     }
 
-    /// Takes note of a change of which only the beginning is there.
-    pub(super) fn note_cut_change(&mut self, table: &Table) {
-        self.note_table(table);
-    }
-
-    /// Takes note that the log describes a table anew: its columns or its key may be others.
+    /// Takes note that a table's columns or key may be others than before, or that an unknown row was changed.
     pub(super) fn note_table(&mut self, table: &Table) {
         if let Some(transaction) = &self.transaction
             && let Some((window, _)) = self.incremental.window_of(&table.events.schema.table_name())

@@ -1,7 +1,7 @@
 //! The table of positions, which all captures of a store share: the position of a capture under its name, its
 //! history of schemas, the mark that it is paused, and the signals that wait for it.
 
-use super::{history, signals};
+use super::history;
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position};
 use kulya_store::{Commit, Condition, ErrorKind, Scope, StreamStore, TableChange, TableId, Version};
 
@@ -37,6 +37,11 @@ pub(super) async fn create_table(store: &dyn StreamStore) -> CdcResult<TableId> 
 /// Returns the key of the mark of a paused capture. Names of captures have no zero character.
 fn paused_key(name: &str) -> String {
     format!("{name}\0paused")
+}
+
+/// Returns the key of the signals that wait for a capture.
+pub(super) fn signals_key(name: &str) -> String {
+    format!("{name}\0signals")
 }
 
 /// Returns the value of a key; `None` in a store without captures.
@@ -80,7 +85,10 @@ pub(crate) async fn remove(store: &dyn StreamStore, name: &str) -> CdcResult<Opt
     let mut changes = vec![TableChange::remove(&table, name.to_owned(), Condition::At(version))];
     changes.extend(history::changes(&table, name, "", entries));
     // they were for tables as they were
-    changes.extend(signals::removal(store, name).await?);
+    let signals = signals_key(name);
+    if let Some((_, version)) = value(store, &signals).await? {
+        changes.push(TableChange::remove(&table, signals, Condition::At(version)));
+    }
     store.commit(Commit::changes(changes)).await?;
     Ok(Some(checkpoint.position))
 }

@@ -1,6 +1,6 @@
 //! The signals that wait for a capture, in the table of positions.
 
-use super::positions::{create_table, table, value};
+use super::positions::{create_table, signals_key, value};
 use crate::signal::{SignalQueue, SignalRecord};
 use crate::{CdcError, CdcErrorKind, CdcResult};
 use kulya_store::{Commit, Condition, ErrorKind, StreamStore, TableChange, Version};
@@ -8,20 +8,12 @@ use kulya_store::{Commit, Condition, ErrorKind, StreamStore, TableChange, Versio
 /// The number of attempts to change the signals while others change them.
 const MAX_ATTEMPTS: usize = 10;
 
-/// Returns the key of a capture's signals. Names of captures have no zero character.
-fn key(name: &str) -> String {
-    format!("{name}\0signals")
-}
-
 /// Returns the signals and their version. Creates nothing.
 ///
 /// # Errors
 /// `Store`, also when they cannot be parsed; `Unreachable`.
-pub(crate) async fn read(
-    store: &dyn StreamStore,
-    name: &str,
-) -> CdcResult<Option<(SignalQueue, Version)>> {
-    let Some((value, version)) = value(store, &key(name)).await? else { return Ok(None) };
+pub(crate) async fn read(store: &dyn StreamStore, name: &str) -> CdcResult<Option<(SignalQueue, Version)>> {
+    let Some((value, version)) = value(store, &signals_key(name)).await? else { return Ok(None) };
     let queue = serde_json::from_slice(&value).map_err(|e| {
         let what = format!("the stored signals of {name} cannot be parsed");
         CdcError::new(CdcErrorKind::Store, what).because(e)
@@ -29,7 +21,8 @@ pub(crate) async fn read(
     Ok(Some((queue, version)))
 }
 
-/// Adds a signal. Returns all that wait.
+/// Adds a signal; the first one has a number behind `start`. Returns all that wait, and whether it was added:
+/// one with its id may have been lately.
 ///
 /// # Errors
 /// `Configuration` when too many wait; `Store`, `Unreachable`; `Fenced` when others change them all the time.
@@ -37,8 +30,12 @@ pub(crate) async fn add(
     store: &dyn StreamStore,
     name: &str,
     signal: SignalRecord,
-) -> CdcResult<SignalQueue> {
-    let add = |queue: &mut SignalQueue| queue.add(signal.clone());
+    start: u64,
+) -> CdcResult<(SignalQueue, bool)> {
+    let add = |queue: &mut SignalQueue| {
+        queue.start_at(start);
+        queue.add(signal.clone())
+    };
     change(store, name, add).await
 }
 
@@ -50,35 +47,26 @@ pub(crate) async fn remove_executed(store: &dyn StreamStore, name: &str, number:
     change(store, name, |queue| Ok(queue.remove_executed(number))).await.map(drop)
 }
 
-/// Returns what removes all signals of a capture.
-///
-/// # Errors
-/// `Store`, `Unreachable`.
-pub(super) async fn removal(store: &dyn StreamStore, name: &str) -> CdcResult<Option<TableChange>> {
-    let Some((_, version)) = value(store, &key(name)).await? else { return Ok(None) };
-    Ok(Some(TableChange::remove(&table()?, key(name), Condition::At(version))))
-}
-
+/// Changes the signals. Returns them, and whether they have changed.
 async fn change(
     store: &dyn StreamStore,
     name: &str,
     change: impl Fn(&mut SignalQueue) -> Result<bool, crate::signal::SignalError>,
-) -> CdcResult<SignalQueue> {
+) -> CdcResult<(SignalQueue, bool)> {
     for _ in 0..MAX_ATTEMPTS {
         let found = read(store, name).await?;
         let condition = found.as_ref().map_or(Condition::Absent, |(_, version)| Condition::At(*version));
         let mut queue = found.map(|(queue, _)| queue).unwrap_or_default();
-        let is_changed =
-            change(&mut queue).map_err(|error| CdcError::configuration(error.to_string()))?;
+        let is_changed = change(&mut queue).map_err(|error| CdcError::configuration(error.to_string()))?;
         if !is_changed {
-            return Ok(queue);
+            return Ok((queue, false));
         }
         let value = serde_json::to_vec(&queue)
             .map_err(|e| CdcError::new(CdcErrorKind::Store, "the signals cannot be stored").because(e))?;
         let table = create_table(store).await?;
-        let change = TableChange::put(&table, key(name), condition, value);
+        let change = TableChange::put(&table, signals_key(name), condition, value);
         match store.commit(Commit::changes(vec![change])).await {
-            Ok(_) => return Ok(queue),
+            Ok(_) => return Ok((queue, true)),
             Err(error) if error.kind() == ErrorKind::Conflict => {}
             Err(error) => return Err(error.into()),
         }

@@ -2,7 +2,7 @@
 
 use super::endpoint::{Content, Endpoint, Parameter};
 use super::error::ApiError;
-use super::extract::{Path, Query};
+use super::extract::{self, Path, Query};
 use super::state::ApiState;
 use crate::captures::{CaptureError, CaptureErrorKind, RemoveOptions};
 use crate::endpoint::Access;
@@ -41,6 +41,16 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 "resumes a capture from its position, or starts it again after an error",
             )
             .response(200, "its status", Content::Json("Capture"))
+            .errors(&[404]),
+        Endpoint::new(Method::POST, "/v2/captures/{capture}/signals", change, signal)
+            .audited_as("signalCapture")
+            .documented(
+                "signalCapture",
+                "gives a capture a signal in Debezium's form, which it executes once: execute-snapshot, \
+                 stop-snapshot, pause-snapshot, resume-snapshot or log",
+            )
+            .request(Content::Json("Signal"))
+            .response(200, "its status; the signal may not be executed yet", Content::Json("Capture"))
             .errors(&[404]),
         Endpoint::new(Method::DELETE, "/v2/captures/{capture}", change, remove)
             .audited_as("dropCapture")
@@ -85,6 +95,14 @@ async fn pause(State(state): State<ApiState>, Path(name): Path<String>) -> Resul
 
 async fn resume(State(state): State<ApiState>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
     Ok(Json(state.captures().resume(&name).await?))
+}
+
+async fn signal(
+    State(state): State<ApiState>,
+    Path(name): Path<String>,
+    extract::Json(signal): extract::Json<Value>,
+) -> Result<Json<Value>, ApiError> {
+    Ok(Json(state.captures().signal(&name, &signal).await?))
 }
 
 #[derive(Deserialize)]

@@ -38,6 +38,9 @@ pub(super) fn of_schema(name: &str) -> Option<Value> {
             "name": "shop", "connector": "postgresql", "state": "streaming", "position": "0/1A2B3C8", "lagBytes": 0,
             "lagSeconds": 0, "retainedBytes": 5120, "records": 9000, "recordsPerSecond": 12, "restarts": 0, "deadLetters": 0,
         }),
+        "Signal" => {
+            json!({ "id": "1", "type": "execute-snapshot", "data": { "data-collections": ["public.orders"] } })
+        }
         "DroppedCapture" => {
             json!({ "name": "shop", "slot": "kulya_shop", "publication": "kulya_shop", "position": "0/1A2B3C8" })
         }

@@ -431,6 +431,22 @@ fn captures() -> Vec<NamedSchema> {
         ("rowsPerSecond", number()),
         ("?secondsLeft", number()),
     ]);
+    let incremental = object(&[
+        ("?table", described_text("the table that is being read")),
+        ("tablesLeft", number()),
+        ("rows", counted("the rows written so far")),
+        ("chunks", number()),
+        ("?isPaused", flag()),
+    ]);
+    let signals = ["execute-snapshot", "stop-snapshot", "pause-snapshot", "resume-snapshot", "log"];
+    let signal = [
+        ("?id", described_text("by which a signal that is sent twice is recognized")),
+        ("type", one_of(&signals)),
+        (
+            "?data",
+            json!({ "type": ["object", "string"], "description": "as Debezium documents it, or its text" }),
+        ),
+    ];
     let members = [
         ("name", text()),
         ("?connector", described_text("postgresql, mysql or mariadb")),
@@ -451,9 +467,11 @@ fn captures() -> Vec<NamedSchema> {
         ("records", counted("the records stored since the program started")),
         ("recordsPerSecond", counted("over the last minute")),
         ("?snapshot", snapshot),
+        ("?incrementalSnapshot", incremental),
         ("?lastStored", time()),
         ("?lastCommitted", time()),
         ("?lastError", object(&[("error", text()), ("time", time())])),
+        ("?signalError", object(&[("error", text()), ("time", time())])),
         ("restarts", counted("how often it was started again after an error")),
         ("deadLetters", counted("the events of which the dead-letter stream has a record instead")),
     ];
@@ -468,6 +486,7 @@ fn captures() -> Vec<NamedSchema> {
         ("Capture", object(&members)),
         ("Captures", object(&[("captures", list(reference("Capture")))])),
         ("DroppedCapture", object(&dropped)),
+        ("Signal", object(&signal)),
     ]
 }
 

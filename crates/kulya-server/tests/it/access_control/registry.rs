@@ -68,6 +68,7 @@ async fn registry_operations_require_their_permissions() {
         ("GET /v2/captures/none", "", [401, 404, 403, 403, 403, 403, 403]),
         ("POST /v2/captures/none/pause", "", [401, 404, 403, 403, 403, 403, 403]),
         ("POST /v2/captures/none/resume", "", [401, 404, 403, 403, 403, 403, 403]),
+        ("POST /v2/captures/none/signals", r#"{"type":"log"}"#, [401, 404, 403, 403, 403, 403, 403]),
         ("DELETE /v2/captures/none", "", [401, 404, 403, 403, 403, 403, 403]),
         ("GET /v2/nowhere", "", [401, 404, 403, 403, 403, 403, 403]),
         ("GET /v2/registry/anything", "", [401, 404, 403, 403, 403, 403, 403]),

@@ -60,6 +60,12 @@ async fn captures(client: &TestClient) {
     let dropped = client.expect("DELETE /v2/captures/shop?storeOnly=true", None, 200).await;
     assert_eq!(dropped, json!({ "name": "shop", "position": "0/10" }));
     assert_eq!(client.expect("POST /v2/captures/shop/resume", None, 200).await["state"], "streaming");
+    let signal = json!({ "id": "1", "type": "log", "data": { "message": "x" } });
+    assert_eq!(client.expect("POST /v2/captures/shop/signals", signal, 200).await["name"], "shop");
+    let malformed = client.expect("POST /v2/captures/shop/signals", json!({ "type": "log" }), 400).await;
+    assert!(malformed["error"].as_str().unwrap().starts_with("data.message: "), "{malformed}");
+    let missing = client.expect("POST /v2/captures/x/signals", json!({ "type": "log" }), 404).await;
+    assert_eq!(missing["kind"], "not-found");
     for request in ["GET /v2/captures/a%2Fb", "POST /v2/captures/x/pause", "DELETE /v2/captures/x"] {
         let missing = client.expect(request, None, 404).await;
         assert_eq!(missing["kind"], "not-found", "{request}");
