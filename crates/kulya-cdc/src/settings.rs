@@ -72,8 +72,8 @@ pub struct CaptureSettings {
     pub heartbeat_interval_ms: u64,
     /// A statement that each heartbeat runs in the database; empty for none.
     pub heartbeat_query: String,
-    /// A table by which the capture gets signals, as `schema.table` (`signal.data.collection`). It is captured
-    /// too. Empty for none.
+    /// A table by which the capture gets signals, as `schema.table` (`signal.data.collection`). It is
+    /// captured too. Empty for none.
     pub signal_table: String,
     /// The maximum number of rows of a chunk of an incremental snapshot
     /// (`incremental.snapshot.chunk.size`).

@@ -132,7 +132,8 @@ impl ReplicationStream<'_> {
         }
     }
 
-    /// Takes note that a table's columns or key may be others than before, or that an unknown row was changed.
+    /// Takes note that a table's columns or key may be others than before, or that an unknown row was
+    /// changed.
     pub(super) fn note_table(&mut self, table: &Table) {
         if let Some(transaction) = &self.transaction
             && let Some((window, _)) = self.incremental.window_of(&table.events.schema.table_name())
