@@ -10,6 +10,7 @@ use super::log_meter::LogMeter;
 use super::offset::PostgresPosition;
 use super::pgoutput::{self, Cell, Message, OldTuple, Relation, ReplicaIdentity, Tuple};
 use super::settings::Target;
+use super::snapshot_rows::{Contained, ReadTable, SnapshotRows, TableChange};
 use super::source_block::{Origin, SourceStart, table_members};
 use super::table::{Image, Table, TableRow};
 use super::transaction::{LastCommit, Transaction};
@@ -62,6 +63,10 @@ pub(crate) struct ReplicationStream<'a> {
     /// The numbers of the commits that are not stored yet, with their positions.
     unconfirmed: VecDeque<(u64, u64)>,
     relations: HashMap<u32, Option<Arc<Table>>>,
+    /// What snapshots have read.
+    snapshot_rows: SnapshotRows,
+    /// What they have read of the tables of `relations`.
+    read_tables: HashMap<u32, ReadTable>,
     replaced_values: ReplacedValues,
     transaction: Option<Transaction>,
     last_commit: Option<LastCommit>,
@@ -75,7 +80,7 @@ impl<'a> ReplicationStream<'a> {
         session: &'a Session,
         target: &'a Target,
         events: &'a EventContext,
-        position: PostgresPosition,
+        (position, snapshot_rows): (PostgresPosition, SnapshotRows),
         caught_up_token: Option<String>,
         output: &Output<'_>,
     ) -> Self {
@@ -93,6 +98,8 @@ impl<'a> ReplicationStream<'a> {
             position,
             unconfirmed: VecDeque::new(),
             relations: HashMap::new(),
+            snapshot_rows,
+            read_tables: HashMap::new(),
             replaced_values: ReplacedValues::default(),
             transaction: None,
             last_commit: None,
@@ -290,7 +297,9 @@ impl<'a> ReplicationStream<'a> {
                 "the log has a message of {bytes} bytes at {place}, which is no row"
             )));
         };
-        if let Some(table) = self.table(change.relation)? {
+        if let Some(table) = self.table(change.relation)?
+            && !self.is_cut_row_in_snapshot(change.relation, &change.cells)
+        {
             let key = table.write_cut_key(&change.cells, output.batch.buffer());
             output.batch.omit(&table.events.destination, key, bytes);
         }
@@ -315,8 +324,7 @@ impl<'a> ReplicationStream<'a> {
     /// Returns whether a transaction has records of its begin and end even if it has no events, because only
     /// tables that are not captured were changed: with Debezium.
     fn has_records_without_events(&self, transaction: &Transaction) -> bool {
-        let mut snapshots = self.position.table_snapshots.values();
-        let mut is_read = || snapshots.any(|cut| cut.contains(transaction.xid, transaction.commit_lsn));
+        let is_read = || self.snapshot_rows.contain_transaction(transaction.xid, transaction.commit_lsn);
         self.events.modes.compat == Compatibility::Debezium
             && self.events.format.provide_transaction_metadata
             && !transaction.is_own
@@ -369,6 +377,7 @@ impl<'a> ReplicationStream<'a> {
         output: &mut Output<'_>,
     ) -> CdcResult<()> {
         let Some(mut table) = self.table(relation)? else { return Ok(()) };
+        let Some(change) = self.without_snapshot_rows(relation, change)? else { return Ok(()) };
         let RowChange { operation, before, after, lsn } = change;
         let Some(transaction) = &mut self.transaction else { return Ok(()) };
         let compat = self.events.modes.compat;
@@ -445,26 +454,52 @@ impl<'a> ReplicationStream<'a> {
         } else {
             None
         };
+        self.read_tables.remove(&relation.id);
+        if let Some(read) = table.as_ref().and_then(|t| self.snapshot_rows.table(t, relation.identity)) {
+            self.read_tables.insert(relation.id, read);
+        }
         self.relations.insert(relation.id, table);
         Ok(())
     }
 
-    /// Returns the table of a change; `None` if it is not captured, or if the snapshot of the table contains
-    /// the change.
+    /// Returns the table of a change; `None` if it is not captured.
     fn table(&self, relation: u32) -> CdcResult<Option<Arc<Table>>> {
-        let table = self.relations.get(&relation).cloned().ok_or_else(|| {
+        self.relations.get(&relation).cloned().ok_or_else(|| {
             CdcError::source(format!("the log changes table {relation} without describing it first"))
-        })?;
-        Ok(table.filter(|table| !self.is_in_table_snapshot(table)))
+        })
     }
 
-    fn is_in_table_snapshot(&self, table: &Table) -> bool {
-        let snapshots = &self.position.table_snapshots;
-        !snapshots.is_empty()
-            && self.transaction.as_ref().is_some_and(|transaction| {
-                let cut = snapshots.get(&table.events.schema.table_name());
-                cut.is_some_and(|cut| cut.contains(transaction.xid, transaction.commit_lsn))
-            })
+    /// Returns what the rows of snapshots do not contain of a change; `None` for nothing.
+    fn without_snapshot_rows<'c>(
+        &self,
+        relation: u32,
+        change: RowChange<'c>,
+    ) -> CdcResult<Option<RowChange<'c>>> {
+        let Some((read, transaction)) = self.read_tables.get(&relation).zip(self.transaction.as_ref()) else {
+            return Ok(Some(change));
+        };
+        let contained = read.contained(TableChange {
+            xid: transaction.xid,
+            commit_lsn: transaction.commit_lsn,
+            is_update: change.operation == Operation::Update,
+            old: change.before.map(|(cells, _)| cells),
+            new: change.after.map(Vec::as_slice),
+        })?;
+        Ok(match contained {
+            Contained::Nothing => Some(change),
+            Contained::Old => Some(RowChange { operation: Operation::Create, before: None, ..change }),
+            Contained::New => Some(RowChange { operation: Operation::Delete, after: None, ..change }),
+            Contained::All => None,
+        })
+    }
+
+    /// Whether the rows of snapshots contain the change of a row of which only the first cells are there.
+    fn is_cut_row_in_snapshot(&self, relation: u32, cells: &[Cell<'_>]) -> bool {
+        self.read_tables.get(&relation).zip(self.transaction.as_ref()).is_some_and(|(read, transaction)| {
+            let Transaction { xid, commit_lsn, .. } = *transaction;
+            let (old, new) = (None, Some(cells));
+            read.contains_cut_row(TableChange { xid, commit_lsn, is_update: false, old, new })
+        })
     }
 
     fn on_logical_message(
