@@ -55,6 +55,7 @@ mod removal;
 mod settings;
 pub mod signal;
 mod sink;
+pub mod snapshot_progress;
 mod source;
 pub mod status;
 pub mod table_filter;

@@ -28,6 +28,7 @@ const STALE: &str = "incremental snapshot waits: the database does not show the 
      such as those that wait for a synchronous standby";
 
 type CutOf<R> = <R as ChunkReader>::Cut;
+type WindowOf<R> = Window<CutOf<R>, <R as ChunkReader>::Row>;
 
 /// The chunk whose rows are to be written.
 pub(crate) struct FinishedChunk<R: ChunkReader> {
@@ -41,7 +42,7 @@ pub(crate) struct Incremental<R: ChunkReader> {
     new_reader: Box<dyn Fn() -> R + Send>,
     max_rows: u32,
     task: Option<ReaderTask<R>>,
-    window: Window<CutOf<R>, R::Row>,
+    window: WindowOf<R>,
     /// The work that was given to the reader.
     work: Option<Work>,
     outcome: Option<CdcResult<ReadOutcome<R>>>,
@@ -97,10 +98,7 @@ impl<R: ChunkReader> Incremental<R> {
     }
 
     /// Returns the window, and what is read, if changes of a table are to be noted in it.
-    pub(crate) fn window_of(
-        &mut self,
-        table: &str,
-    ) -> Option<(&mut Window<CutOf<R>, R::Row>, &TableProgress)> {
+    pub(crate) fn window_of(&mut self, table: &str) -> Option<(&mut WindowOf<R>, &TableProgress)> {
         match &self.work {
             Some(Work::ReadChunk(progress)) if progress.table == table => Some((&mut self.window, progress)),
             _ => None,

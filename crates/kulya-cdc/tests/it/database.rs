@@ -116,7 +116,7 @@ pub(crate) struct MemorySink {
     /// The topics and keys of events that were left out.
     pub(crate) omitted: Vec<String>,
     staged: Vec<StoredRecord>,
-    checkpoint: Option<Checkpoint>,
+    pub(crate) checkpoint: Option<Checkpoint>,
 }
 
 #[async_trait]

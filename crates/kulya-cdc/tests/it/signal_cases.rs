@@ -50,7 +50,8 @@ impl Sink for SharedSink {
 
 impl SharedSink {
     async fn state(&self) -> IncrementalState {
-        let checkpoint = self.0.lock().await.position().await.unwrap();
+        let sink = self.0.lock().await;
+        let checkpoint = sink.checkpoint.as_ref();
         checkpoint.map(|checkpoint| checkpoint.position.incremental().clone()).unwrap_or_default()
     }
 

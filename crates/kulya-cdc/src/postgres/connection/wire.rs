@@ -87,6 +87,25 @@ impl Wire {
             .map_err(|length| CdcError::source(format!("the server sent a message of {} bytes", length.0)))
     }
 
+    /// Returns the size of the frame of which only a part has arrived, as far as it will be kept, in bytes; 0
+    /// if it is not known.
+    pub(super) fn wanted_bytes(&self) -> usize {
+        self.buffer.wanted_bytes()
+    }
+
+    /// Waits until the beginning of the next frame has arrived; returns its type.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub(super) async fn next_tag(&mut self) -> CdcResult<u8> {
+        loop {
+            if let Some(tag) = self.buffer.next_tag() {
+                return Ok(tag);
+            }
+            self.receive().await?;
+        }
+    }
+
     /// Waits for the next frame. Dropping the future loses nothing.
     ///
     /// # Errors

@@ -13,7 +13,8 @@ pub(super) use cut::{ChunkCut, StreamedTransactions};
 pub(super) use row_key::row_key;
 
 use super::catalog::Catalog;
-use super::connection::copy::CopySession;
+use super::connection::copy::{CopySession, Line};
+use super::connection::frames::Frame;
 use super::connection::server_error::ServerError;
 use super::connection::session::{Server, Session, literal, parse_lsn};
 use super::copy_line::CopyLine;
@@ -255,11 +256,22 @@ async fn read_row(rows: &mut CopySession, sql: &str) -> CdcResult<Option<Vec<Str
     rows.start(&format!("COPY ({sql}) TO STDOUT")).await?;
     let mut found = None;
     let mut line = CopyLine::default();
-    while let Some(frame) = rows.next_line().await? {
+    while let Some(frame) = next_line(rows).await? {
         let cells = line.parse(&frame.payload);
         found = Some(cells.iter().map(key_text).collect::<CdcResult<_>>()?);
     }
     Ok(found)
+}
+
+/// Returns the next line of a COPY; `None` after the last one.
+async fn next_line(rows: &mut CopySession) -> CdcResult<Option<Frame>> {
+    loop {
+        match rows.take_line()? {
+            Line::Arrived(frame) => return Ok(Some(frame)),
+            Line::End => return Ok(None),
+            Line::Missing { .. } => rows.receive().await?,
+        }
+    }
 }
 
 async fn read_maximum(rows: &mut CopySession, query: &ChunkQuery<'_>) -> CdcResult<Option<Vec<String>>> {
@@ -288,7 +300,7 @@ async fn read_lines(rows: &mut CopySession, sql: &str, key: &ChunkKey) -> CdcRes
     let mut lines = Lines { rows: Vec::new(), last: None, is_cut: false };
     let (mut parser, mut bytes) = (CopyLine::default(), 0);
     let mut last = Bytes::new();
-    while let Some(frame) = rows.next_line().await? {
+    while let Some(frame) = next_line(rows).await? {
         let cells = parser.parse(&frame.payload);
         let identity = key.identity.iter().map(|place| cells.get(*place).copied());
         let identity = row_key::from_cells(identity)

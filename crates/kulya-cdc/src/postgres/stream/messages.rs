@@ -62,8 +62,13 @@ impl ReplicationStream<'_> {
                 "the log has a message of {bytes} bytes at {place}, which is no row"
             )));
         };
-        if let Some(table) = self.table(change.relation)? {
-            self.note_table(&table);
+        let table = self.table(change.relation)?;
+        if let Some(table) = &table {
+            self.note_table(table);
+        }
+        if let Some(table) = table
+            && !self.is_cut_row_in_snapshot(change.relation, &change.cells)
+        {
             let key = table.write_cut_key(&change.cells, output.batch.buffer());
             output.batch.omit(&table.events.destination, key, bytes);
         }
@@ -90,8 +95,7 @@ impl ReplicationStream<'_> {
     /// Returns whether a transaction has records of its begin and end even if it has no events, because only
     /// tables that are not captured were changed: with Debezium.
     fn has_records_without_events(&self, transaction: &Transaction) -> bool {
-        let mut snapshots = self.position.table_snapshots.values();
-        let mut is_read = || snapshots.any(|cut| cut.contains(transaction.xid, transaction.commit_lsn));
+        let is_read = || self.snapshot_rows.contain_transaction(transaction.xid, transaction.commit_lsn);
         self.events.modes.compat == Compatibility::Debezium
             && self.events.format.provide_transaction_metadata
             && !transaction.is_own

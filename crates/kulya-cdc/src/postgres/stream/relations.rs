@@ -23,8 +23,8 @@ impl ReplicationStream<'_> {
             {
                 let table = quoted(&relation.schema, &relation.table);
                 tracing::warn!(
-                    table,
-                    statement = format!("ALTER TABLE {table} REPLICA IDENTITY FULL"),
+                    %table,
+                    statement = %format!("ALTER TABLE {table} REPLICA IDENTITY FULL"),
                     "a captured table has no primary key: PostgreSQL rejects UPDATE and DELETE on it"
                 );
             }
@@ -32,25 +32,18 @@ impl ReplicationStream<'_> {
         } else {
             None
         };
+        self.read_tables.remove(&relation.id);
+        if let Some(read) = table.as_ref().and_then(|t| self.snapshot_rows.table(t, relation.identity)) {
+            self.read_tables.insert(relation.id, read);
+        }
         self.relations.insert(relation.id, table);
         Ok(())
     }
 
-    /// Returns the table of a change; `None` if it is not captured, or if the snapshot of the table contains
-    /// the change.
+    /// Returns the table of a change; `None` if it is not captured.
     pub(super) fn table(&self, relation: u32) -> CdcResult<Option<Arc<Table>>> {
-        let table = self.relations.get(&relation).cloned().ok_or_else(|| {
+        self.relations.get(&relation).cloned().ok_or_else(|| {
             CdcError::source(format!("the log changes table {relation} without describing it first"))
-        })?;
-        Ok(table.filter(|table| !self.is_in_table_snapshot(table)))
-    }
-
-    fn is_in_table_snapshot(&self, table: &Table) -> bool {
-        let snapshots = &self.position.table_snapshots;
-        !snapshots.is_empty()
-            && self.transaction.as_ref().is_some_and(|transaction| {
-                let cut = snapshots.get(&table.events.schema.table_name());
-                cut.is_some_and(|cut| cut.contains(transaction.xid, transaction.commit_lsn))
-            })
+        })
     }
 }

@@ -12,6 +12,7 @@ use crate::postgres::incremental::{PostgresChunks, StreamedTransactions};
 use crate::postgres::log_meter::LogMeter;
 use crate::postgres::offset::PostgresPosition;
 use crate::postgres::settings::Target;
+use crate::postgres::snapshot_rows::{ReadTable, SnapshotRows};
 use crate::postgres::source_block::{Origin, SourceStart};
 use crate::postgres::table::Table;
 use crate::postgres::transaction::{LastCommit, Transaction};
@@ -37,6 +38,10 @@ pub(crate) struct ReplicationStream<'a> {
     /// The numbers of the commits that are not stored yet, with their positions.
     pub(super) unconfirmed: VecDeque<(u64, u64)>,
     pub(super) relations: HashMap<u32, Option<Arc<Table>>>,
+    /// What snapshots have read.
+    pub(super) snapshot_rows: SnapshotRows,
+    /// What they have read of the tables of `relations`.
+    pub(super) read_tables: HashMap<u32, ReadTable>,
     pub(super) replaced_values: ReplacedValues,
     pub(super) transaction: Option<Transaction>,
     pub(super) last_commit: Option<LastCommit>,
@@ -52,7 +57,7 @@ impl<'a> ReplicationStream<'a> {
         session: &'a Session,
         target: &'a Target,
         events: &'a Arc<EventContext>,
-        position: PostgresPosition,
+        (position, snapshot_rows): (PostgresPosition, SnapshotRows),
         caught_up_token: Option<String>,
         output: &Output<'_>,
     ) -> Self {
@@ -70,6 +75,8 @@ impl<'a> ReplicationStream<'a> {
             position,
             unconfirmed: VecDeque::new(),
             relations: HashMap::new(),
+            snapshot_rows,
+            read_tables: HashMap::new(),
             replaced_values: ReplacedValues::default(),
             transaction: None,
             last_commit: None,
