@@ -14,6 +14,7 @@ use crate::debezium::change::{Change, ChangeContext, write_change};
 use crate::debezium::envelope::{Operation, ProcessingTime};
 use crate::debezium::events::EventContext;
 use crate::debezium::replaced_values::ReplacedValues;
+use crate::debezium::required_columns::write_with_optional_columns;
 use crate::debezium::row_image::{Findings, RowImage};
 use crate::debezium::transaction::TransactionOrder;
 use std::collections::HashMap;
@@ -104,7 +105,7 @@ impl EventWriter {
         if self.is_skipped(operation) {
             return Ok(());
         }
-        let table = self.table(&change.table.table, batch);
+        let mut table = self.table(&change.table.table, batch);
         let micros = transaction.micros(change.timestamp);
         let opened = Arc::clone(&transaction.transaction);
         let gtid = transaction.gtid();
@@ -123,13 +124,25 @@ impl EventWriter {
         let mut rows = change.event.rows(&change.table.map)?;
         let mut row = Row::default();
         while rows.next_row(&mut row)? {
-            let image = |cells| LogRow { table: &table, cells };
-            let before = (operation != Operation::Create).then(|| image(&row.before));
-            let after = (operation != Operation::Delete).then(|| image(&row.after));
-            let change = Change { operation, before: before.as_ref(), after: after.as_ref() };
-            let counter = transaction.counter(table.number, &self.metadata, batch);
-            let source = Source { table: &table, origin: &origin, now: place.now };
-            self.write(&change, source, counter, &mut findings, batch);
+            let mut counter = transaction.counter(table.number, &self.metadata, batch);
+            let is_changed = write_with_optional_columns(
+                batch,
+                &mut table,
+                &mut || counter.as_mut().map(|count| count()),
+                &mut findings,
+                |table, batch, order, findings| {
+                    let image = |cells| LogRow { table, cells };
+                    let before = (operation != Operation::Create).then(|| image(&row.before));
+                    let after = (operation != Operation::Delete).then(|| image(&row.after));
+                    let change = Change { operation, before: before.as_ref(), after: after.as_ref() };
+                    let source = Source { table, origin: &origin, now: place.now };
+                    self.write(&change, source, order, findings, batch);
+                },
+                |table, places| table.with_optional(&self.events, self.flavour, places),
+            );
+            if is_changed {
+                self.tables.insert(table.name().clone(), Arc::clone(&table));
+            }
             origin.row += 1;
         }
         self.replaced_values.report(&findings.replaced);
@@ -162,25 +175,37 @@ impl EventWriter {
             query: None,
         };
         let change = Change::<'_, LogRow<'_>> { operation: Operation::Truncate, before: None, after: None };
-        let counter = transaction.counter(table.number, &self.metadata, batch);
+        let mut counter = transaction.counter(table.number, &self.metadata, batch);
+        let mut order = || counter.as_mut().map(|count| count());
         let source = Source { table: &table, origin: &origin, now: place.now };
-        self.write(&change, source, counter, &mut Findings::default(), batch);
+        self.write(&change, source, &mut order, &mut Findings::default(), batch);
     }
 
-    /// Writes the event of a row that a snapshot has read.
+    /// Writes the event of a row that a snapshot has read; `table` is the version of the event's table.
     pub(crate) fn write_snapshot_row(
         &mut self,
-        table: &EventTable,
+        table: &mut Arc<EventTable>,
         row: &TextRow,
         origin: &Origin<'_>,
         now: &ProcessingTime,
         batch: &mut Batch,
     ) {
-        let row = SnapshotRow { table, row };
-        let change = Change { operation: Operation::Read, before: None, after: Some(&row) };
         let mut findings = Findings::default();
-        let counter = None::<fn() -> TransactionOrder<'static>>;
-        self.write(&change, Source { table, origin, now }, counter, &mut findings, batch);
+        let is_changed = write_with_optional_columns(
+            batch,
+            table,
+            &mut || None,
+            &mut findings,
+            |table, batch, order, findings| {
+                let row = SnapshotRow { table, row };
+                let change = Change { operation: Operation::Read, before: None, after: Some(&row) };
+                self.write(&change, Source { table, origin, now }, order, findings, batch);
+            },
+            |table, places| table.with_optional(&self.events, self.flavour, places),
+        );
+        if is_changed {
+            self.tables.insert(table.name().clone(), Arc::clone(table));
+        }
         self.replaced_values.report(&findings.replaced);
     }
 
@@ -192,7 +217,7 @@ impl EventWriter {
         &self,
         change: &Change<'_, R>,
         source: Source<'_>,
-        mut counter: Option<impl FnMut() -> TransactionOrder<'t>>,
+        order: &mut dyn FnMut() -> Option<TransactionOrder<'t>>,
         findings: &mut Findings,
         batch: &mut Batch,
     ) {
@@ -203,6 +228,6 @@ impl EventWriter {
             now,
             source: &|out| table.source.write(origin, out),
         };
-        write_change(batch, change, &context, &mut || counter.as_mut().map(|count| count()), findings);
+        write_change(batch, change, &context, order, findings);
     }
 }

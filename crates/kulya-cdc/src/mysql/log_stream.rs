@@ -4,6 +4,7 @@ use super::binlog::{Checksum, Decoder};
 use super::checkpoint::history_text;
 use super::connection::{BinlogStream, Connection};
 use super::events::{EventPlace, EventWriter};
+use super::heartbeat::run_statement;
 use super::log_meter::LogMeter;
 use super::offset::MysqlPosition;
 use super::schema_changes::SchemaChanges;
@@ -13,6 +14,7 @@ use super::stream::{Change, Ddl, End, LogReader, Step, Transaction};
 use super::transaction::OpenTransaction;
 use crate::batch::Mark;
 use crate::debezium::envelope::ProcessingTime;
+use crate::heartbeat::Heartbeats;
 use crate::output::Output;
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position};
 use bytes::Bytes;
@@ -42,6 +44,7 @@ pub(crate) struct LogStream {
     /// The batch before the transaction; `None` if a part of the transaction was handed over.
     before: Option<Mark>,
     now: ProcessingTime,
+    heartbeats: Heartbeats,
     meter: LogMeter,
 }
 
@@ -51,6 +54,7 @@ impl LogStream {
         writer: EventWriter,
         position: MysqlPosition,
         target: Option<MysqlPosition>,
+        heartbeats: Heartbeats,
         output: &Output<'_>,
     ) -> Self {
         Self {
@@ -67,6 +71,7 @@ impl LogStream {
             transaction: None,
             before: None,
             now: ProcessingTime::new(output.clock.since_epoch()),
+            heartbeats,
         }
     }
 
@@ -95,6 +100,13 @@ impl LogStream {
                 if self.is_caught_up() || output.cancel.is_cancelled() {
                     return self.finish(output).await;
                 }
+                if let Some(statement) = self.heartbeats.beat(output) {
+                    tokio::select! {
+                        result = run_statement(session, statement) => result?,
+                        // the session waits for a result that nobody reads
+                        () = output.cancel.cancelled() => return self.finish(output).await,
+                    }
+                }
                 // while the sink is busy, what arrives shares the next commit
                 if !output.batch.is_empty() && output.is_idle() {
                     self.commit(output).await?;
@@ -105,6 +117,7 @@ impl LogStream {
             let (cancel, is_idle) = (output.cancel, output.is_idle());
             tokio::select! {
                 event = events.next_event() => self.on_received(event?, output).await?,
+                () = self.heartbeats.wait(output.clock.since_epoch()), if self.transaction.is_none() => {}
                 () = output.stored_more(), if !is_idle => {}
                 () = self.meter.due() => {}
                 () = cancel.cancelled() => {

@@ -18,6 +18,7 @@ use crate::control::Control;
 use crate::debezium::Compatibility;
 use crate::debezium::connector::Connector;
 use crate::debezium::events::EventContext;
+use crate::heartbeat::Heartbeats;
 use crate::output::Output;
 use crate::settings::SnapshotMode;
 use crate::source::{Source, SourceConnection};
@@ -63,6 +64,9 @@ impl Source for MysqlSource {
             _ => Connector::Mysql,
         };
         self.control.describe(&self.target.settings.name, connector.name());
+        if self.target.settings.include_query && !has_statements(&self.target.settings) {
+            tracing::warn!("events have no statements (include-query): rules for columns change values");
+        }
         let events = Arc::new(self.target.settings.events(connector, &self.run_id));
         Ok(MysqlConnection { target: self.target.clone(), events, session, facts })
     }
@@ -122,7 +126,7 @@ impl SourceConnection for MysqlConnection {
         position.move_to(log.server.clone());
         let settings = &self.target.settings;
         let dump_settings = DumpSettings {
-            annotate_rows: settings.include_query,
+            annotate_rows: has_statements(settings),
             ..DumpSettings::new(self.target.server_id)
         };
         let connection = Connection::open(&self.target.connection).await?;
@@ -135,10 +139,11 @@ impl SourceConnection for MysqlConnection {
             Arc::new(move |database: &str, table: &str| captured.is_captured(database, table)),
         )
         .with_cuts(position.cuts.clone())
-        .with_statements(self.target.settings.include_query)
+        .with_statements(has_statements(&self.target.settings))
         .with_commit_at_prepare(self.events.modes.compat == Compatibility::Debezium);
         let writer = EventWriter::new(Arc::clone(&self.events), self.facts.version.flavour);
-        LogStream::new(reader, writer, position, target_end, output)
+        let heartbeats = Heartbeats::new(&self.target.settings, &self.events, output);
+        LogStream::new(reader, writer, position, target_end, heartbeats, output)
             .with_schema_changes(self.schema_changes())
             .run(&mut events, &mut self.session, output)
             .await
@@ -210,6 +215,12 @@ impl MysqlConnection {
         }
         Ok(checkpoint)
     }
+}
+
+/// Whether events have the statements that changed rows. Statements have values that rules for columns leave
+/// out or change.
+fn has_statements(settings: &CaptureSettings) -> bool {
+    settings.include_query && !settings.columns.changes_values()
 }
 
 fn is_captured(settings: &CaptureSettings, database: &str, table: &str) -> bool {

@@ -76,7 +76,7 @@ pub(crate) async fn read(
         let place = TablePlace { is_first: index == 0, is_last: with_rows.last() == Some(&index) };
         let converter = declare(snapshot, table, writer, output)?;
         if with_rows.contains(&index) {
-            read_table(snapshot, table, &converter, &TableOrigin { origin, place }, writer, output).await?;
+            read_table(snapshot, table, converter, &TableOrigin { origin, place }, writer, output).await?;
         }
         position.cuts.insert(table.name.clone(), cut.clone());
         output
@@ -107,7 +107,7 @@ pub(crate) fn declare(
 async fn read_table(
     snapshot: &mut Snapshot,
     info: &TableInfo,
-    table: &EventTable,
+    mut table: Arc<EventTable>,
     origin: &TableOrigin<'_>,
     writer: &mut EventWriter,
     output: &mut Output<'_>,
@@ -124,7 +124,7 @@ async fn read_table(
         let is_followed = rows.next_into(&mut next).await.map_err(failed)?;
         let origin = Origin { snapshot: origin.place.mark(count == 0, !is_followed), ..origin.origin };
         let now = ProcessingTime::new(output.clock.since_epoch());
-        writer.write_snapshot_row(table, &row, &origin, &now, &mut output.batch);
+        writer.write_snapshot_row(&mut table, &row, &origin, &now, &mut output.batch);
         if output.is_full() {
             output.stage().await?;
         }

@@ -5,7 +5,7 @@
 use super::catalog::{Catalog, is_captured_partition, quoted};
 use super::connection::replication::{EPOCH_MICROS, ReplicationConnection, StreamMessage};
 use super::connection::session::{Session, lsn_text};
-use super::heartbeat::Heartbeats;
+use super::heartbeat::run_statement;
 use super::log_meter::LogMeter;
 use super::offset::PostgresPosition;
 use super::pgoutput::{self, Cell, Message, OldTuple, Relation, ReplicaIdentity, Tuple};
@@ -22,6 +22,7 @@ use crate::debezium::message;
 use crate::debezium::replaced_values::ReplacedValues;
 use crate::debezium::required_columns::write_with_optional_columns;
 use crate::debezium::row_image::Findings;
+use crate::heartbeat::Heartbeats;
 use crate::output::Output;
 use crate::{CdcError, CdcResult, Position};
 use bytes::Bytes;
@@ -53,7 +54,7 @@ pub(crate) struct ReplicationStream<'a> {
     source: SourceStart,
     transactions: TopicEvents,
     messages: TopicEvents,
-    heartbeats: Heartbeats<'a>,
+    heartbeats: Heartbeats,
     /// The position of the next commit.
     position: PostgresPosition,
     /// The content of the message at which to stop.
@@ -130,7 +131,9 @@ impl<'a> ReplicationStream<'a> {
                 if self.is_caught_up || output.cancel.is_cancelled() {
                     return self.finish(connection, output).await;
                 }
-                self.heartbeats.beat(self.session, output).await?;
+                if let Some(statement) = self.heartbeats.beat(output) {
+                    run_statement(self.session, statement, output).await?;
+                }
                 // while the sink is busy, what arrives shares the next commit
                 if !output.batch.is_empty() && output.is_idle() {
                     self.commit(output).await?;

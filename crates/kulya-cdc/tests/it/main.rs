@@ -4,6 +4,7 @@
 
 mod binlog_capture;
 mod binlog_cases;
+mod binlog_columns;
 mod binlog_faults;
 mod binlog_server;
 mod binlog_zoo;

@@ -2,6 +2,7 @@
 
 use crate::binlog_capture;
 use crate::binlog_cases::{self, login_error};
+use crate::binlog_columns::{self, recorded};
 use crate::binlog_server::{ANNOTATE_ROWS, LOG, MARIADB, MARIADB_GTID, types};
 use crate::binlog_zoo::{self, Zoo, modes};
 use crate::database::server;
@@ -240,4 +241,37 @@ async fn captures_survive_faults() {
 #[ignore = "needs MariaDB: run cargo xtask test"]
 async fn events_of_the_extended_zoo_match_debeziums() {
     binlog_zoo::events_match_debeziums(MARIADB, EXTENDED_ZOO).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn masked_hashed_and_cut_values_are_debeziums() {
+    let recorded = recorded!("mariadb", "masks", binlog_columns::MASKED_JSON);
+    binlog_columns::column_rules_are_debeziums(MARIADB, recorded).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn names_and_included_columns_are_debeziums() {
+    let recorded = recorded!("mariadb", "names", &[]);
+    binlog_columns::column_rules_are_debeziums(MARIADB, recorded).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn types_of_the_source_are_debeziums() {
+    let recorded = recorded!("mariadb", "types", &[]);
+    binlog_columns::column_rules_are_debeziums(MARIADB, recorded).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn hidden_values_are_in_no_event() {
+    binlog_columns::hidden_values_are_in_no_event(MARIADB, "c_hidden").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn heartbeats_are_written_and_run_a_statement() {
+    binlog_columns::heartbeats_are_written_and_run_a_statement(MARIADB, "c_beats").await;
 }

@@ -2,6 +2,7 @@
 
 use crate::binlog_capture;
 use crate::binlog_cases::{self, login_error};
+use crate::binlog_columns::{self, recorded};
 use crate::binlog_server::{LOG, MYSQL, MYSQL_GTID, contains, encode};
 use crate::binlog_zoo::{self, Zoo, modes};
 use kulya_cdc::debezium::{BigintUnsignedMode, BinaryMode, DecimalMode, TimePrecision};
@@ -237,4 +238,37 @@ async fn captures_survive_faults() {
 #[ignore = "needs MySQL: run cargo xtask test"]
 async fn events_of_the_extended_zoo_match_debeziums() {
     binlog_zoo::events_match_debeziums(MYSQL, EXTENDED_ZOO).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn masked_hashed_and_cut_values_are_debeziums() {
+    let recorded = recorded!("mysql8", "masks", &[]);
+    binlog_columns::column_rules_are_debeziums(MYSQL, recorded).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn names_and_included_columns_are_debeziums() {
+    let recorded = recorded!("mysql8", "names", &[]);
+    binlog_columns::column_rules_are_debeziums(MYSQL, recorded).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn types_of_the_source_are_debeziums() {
+    let recorded = recorded!("mysql8", "types", &[]);
+    binlog_columns::column_rules_are_debeziums(MYSQL, recorded).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn hidden_values_are_in_no_event() {
+    binlog_columns::hidden_values_are_in_no_event(MYSQL, "c_hidden").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn heartbeats_are_written_and_run_a_statement() {
+    binlog_columns::heartbeats_are_written_and_run_a_statement(MYSQL, "c_beats").await;
 }
