@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// The size at which a batch is handed over even if the sink is busy, in bytes.
-const MAX_BATCH_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BATCH_BYTES: usize = 1 << 20;
 /// The number of a snapshot's rows between two progress notifications, and between two checks for
 /// cancellation.
 const ROWS_PER_PROGRESS: u64 = 1000;

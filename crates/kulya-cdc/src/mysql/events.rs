@@ -1,6 +1,6 @@
 //! The events of a capture: converts changed rows of the log and rows of a snapshot to records of a batch.
 
-use super::binlog::{Row, RowsKind};
+use super::binlog::{CutRow, Row, Rows, RowsKind};
 use super::connection::TextRow;
 use super::ddl::Flavour;
 use super::event_table::{EventTable, LogRow, SnapshotRow};
@@ -38,6 +38,14 @@ pub(crate) struct EventPlace<'a> {
     pub(crate) now: &'a ProcessingTime,
     /// The statement that changed the rows, if it is wanted.
     pub(crate) statement: Option<&'a str>,
+}
+
+/// Rows that are being written, as the place of a change in the log knows them.
+pub(crate) struct RowsToWrite<'c, 'r, 'e> {
+    pub(crate) change: &'c RowsChange<'c>,
+    pub(crate) rows: &'r mut Rows<'e>,
+    /// The number of the next row in its event.
+    pub(crate) row: &'r mut u64,
 }
 
 /// Where a change comes from.
@@ -86,24 +94,23 @@ impl EventWriter {
         table
     }
 
-    /// Writes the events of changed rows.
+    /// Writes the events of changed rows, until there are none or the batch has `max_bytes`. Returns whether
+    /// there may be more.
     ///
     /// # Errors
     /// Those of the log's decoder.
     pub(crate) fn write_rows(
         &mut self,
-        change: &RowsChange<'_>,
+        rows: RowsToWrite<'_, '_, '_>,
         transaction: &mut OpenTransaction,
         place: EventPlace<'_>,
         batch: &mut Batch,
-    ) -> CdcResult<()> {
-        let operation = match change.event.kind {
-            RowsKind::Insert => Operation::Create,
-            RowsKind::Update => Operation::Update,
-            RowsKind::Delete => Operation::Delete,
-        };
+        max_bytes: usize,
+    ) -> CdcResult<bool> {
+        let RowsToWrite { change, rows, row: row_number } = rows;
+        let operation = operation_of(change.event.kind);
         if self.is_skipped(operation) {
-            return Ok(());
+            return Ok(false);
         }
         let mut table = self.table(&change.table.table, batch);
         let micros = transaction.micros(change.timestamp);
@@ -116,14 +123,18 @@ impl EventWriter {
             gtid: gtid.as_deref(),
             file: place.file,
             position: change.position,
-            row: 0,
+            row: *row_number,
             thread: opened.thread,
             query: place.statement,
         };
         let mut findings = Findings::default();
-        let mut rows = change.event.rows(&change.table.map)?;
         let mut row = Row::default();
-        while rows.next_row(&mut row)? {
+        let mut is_more = true;
+        while batch.size() < max_bytes {
+            is_more = rows.next_row(&mut row)?;
+            if !is_more {
+                break;
+            }
             let mut counter = transaction.counter(table.number, &self.metadata, batch);
             let is_changed = write_with_optional_columns(
                 batch,
@@ -145,8 +156,25 @@ impl EventWriter {
             }
             origin.row += 1;
         }
+        *row_number = origin.row;
         self.replaced_values.report(&findings.replaced);
-        Ok(())
+        Ok(is_more)
+    }
+
+    /// Leaves out the event of a row that is larger than an event can be.
+    pub(crate) fn omit_row(&mut self, change: &RowsChange<'_>, row: &CutRow<'_>, batch: &mut Batch) {
+        if self.is_skipped(operation_of(change.event.kind)) {
+            return;
+        }
+        let table = self.table(&change.table.table, batch);
+        let key = table.rows.write_cut_key(&row.cells, batch.buffer());
+        batch.omit(&table.events.destination, key, row.length);
+    }
+
+    /// Leaves out the event of a row of a snapshot that is larger than an event can be.
+    pub(crate) fn omit_snapshot_row(table: &EventTable, row: &TextRow, bytes: usize, batch: &mut Batch) {
+        let key = table.rows.write_cut_text_key(row, batch.buffer());
+        batch.omit(&table.events.destination, key, bytes);
     }
 
     /// Writes the event of a TRUNCATE of a table.
@@ -229,5 +257,13 @@ impl EventWriter {
             source: &|out| table.source.write(origin, out),
         };
         write_change(batch, change, &context, order, findings);
+    }
+}
+
+fn operation_of(kind: RowsKind) -> Operation {
+    match kind {
+        RowsKind::Insert => Operation::Create,
+        RowsKind::Update => Operation::Update,
+        RowsKind::Delete => Operation::Delete,
     }
 }

@@ -5,7 +5,7 @@ use super::catalog::{ServerFacts, is_system};
 use super::checkpoint::{history_of, history_text, position_of};
 use super::connection::{CaptureNeeds, Connection, DumpSettings, Flavor};
 use super::events::EventWriter;
-use super::log_stream::LogStream;
+use super::log_stream::{LogStream, MAX_WHOLE_BYTES};
 use super::offset::{MysqlPosition, ServerLog};
 use super::schema_changes::SchemaChanges;
 use super::schema_history::{SchemaHistory, TableName};
@@ -127,6 +127,8 @@ impl SourceConnection for MysqlConnection {
         let settings = &self.target.settings;
         let dump_settings = DumpSettings {
             annotate_rows: has_statements(settings),
+            // larger events are read in pieces
+            max_event_bytes: MAX_WHOLE_BYTES,
             ..DumpSettings::new(self.target.server_id)
         };
         let connection = Connection::open(&self.target.connection).await?;

@@ -6,6 +6,7 @@ mod writer;
 
 use super::binlog::value::Value;
 use super::column::Kind;
+use super::connection::TextRow;
 use super::ddl::{Flavour, Generated};
 use super::schema_history;
 use crate::batch::Span;
@@ -224,6 +225,31 @@ impl Table {
                 writer.text_key_member(column, field(index));
             }
         })
+    }
+
+    /// Writes the key of a row of the log of which some cells were left out; `None` if one of the key was.
+    pub(crate) fn write_cut_key(&self, cells: &[Option<Value<'_>>], out: &mut Vec<u8>) -> Option<Span> {
+        let is_there = |place: &usize| cells.get(*place).is_some_and(Option::is_some);
+        if !self.key.iter().all(is_there) {
+            return None;
+        }
+        let (key, _) = self.key_of(out, |writer, place| {
+            if let (Some(column), Some(Some(value))) = (self.columns.get(place), cells.get(place)) {
+                writer.log_key_member(column, value);
+            }
+        })?;
+        Some(key)
+    }
+
+    /// Writes the key of a row of a snapshot of which some cells were left out; `None` if one of the key was.
+    pub(crate) fn write_cut_text_key(&self, row: &TextRow, out: &mut Vec<u8>) -> Option<Span> {
+        let field = |place: &usize| self.columns.get(*place).and_then(|column| column.field);
+        let is_there = |place: &usize| field(place).is_some_and(|index| !row.is_left(index));
+        if !self.key.iter().all(is_there) {
+            return None;
+        }
+        let (key, _) = self.write_text_key(|index| row.cell(index), out)?;
+        Some(key)
     }
 
     /// Writes a key, each of whose members `member` writes by its column's place.

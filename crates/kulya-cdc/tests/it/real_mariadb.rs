@@ -275,3 +275,9 @@ async fn hidden_values_are_in_no_event() {
 async fn heartbeats_are_written_and_run_a_statement() {
     binlog_columns::heartbeats_are_written_and_run_a_statement(MARIADB, "c_beats").await;
 }
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn rows_larger_than_an_event_are_left_out() {
+    binlog_capture::rows_larger_than_an_event_are_left_out(MARIADB, "c_large_rows").await;
+}

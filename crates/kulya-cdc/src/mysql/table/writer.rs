@@ -5,7 +5,7 @@ use crate::RowSchema;
 use crate::debezium::row_image::Findings;
 use crate::debezium::{Replaced, Written, json};
 use crate::mysql::binlog::value::Value;
-use crate::mysql::value::{write_binlog_value, write_text_value};
+use crate::mysql::value::{MAX_UNPACKED_BYTES, write_binlog_value, write_text_value};
 use kulya_store::framing::MAX_EVENT_BYTES;
 use std::ops::Range;
 
@@ -61,6 +61,12 @@ impl<'a> ObjectWriter<'a> {
         value: &Value<'_>,
         findings: &mut Findings,
     ) {
+        if is_too_large(value) && column.rule.change.as_ref().is_none_or(|change| change.constant().is_none())
+        {
+            // the event is left out: what stands there does not matter
+            self.out.resize(self.start + MAX_EVENT_BYTES + 1, b' ');
+            return;
+        }
         let write = |out: &mut Vec<u8>| write_binlog_value(&column.kind, value, out);
         self.row_member(place, column, write, || describe(value), findings);
     }
@@ -138,6 +144,11 @@ impl<'a> ObjectWriter<'a> {
             }
         }
     }
+}
+
+/// Whether a compressed value has more bytes than an event can have.
+fn is_too_large(value: &Value<'_>) -> bool {
+    matches!(value, Value::Compressed(compressed) if compressed.length() > MAX_UNPACKED_BYTES)
 }
 
 fn write_field(column: &Column, field: Option<&[u8]>, out: &mut Vec<u8>) -> Written {
