@@ -216,6 +216,28 @@ impl CaptureSettings {
         EventContext::new(connector, format, self.values.clone(), run_id).with_columns(self.columns.clone())
     }
 
+    /// Refuses a capture whose patterns or filter name no table of the database; one of all tables waits for
+    /// the first one.
+    ///
+    /// # Errors
+    /// `Configuration`.
+    pub(crate) fn no_table_found(&self) -> CdcResult<()> {
+        let names = match self.kind()? {
+            SourceKind::Postgres => "schema.table",
+            SourceKind::MySql => "database.table",
+        };
+        if !self.tables.is_empty() {
+            let tables = self.tables.join(", ");
+            let what = format!("no table matches {tables}: check the patterns ({names}, case counts)");
+            return Err(CdcError::configuration(what));
+        }
+        if !self.table_filter.is_empty() {
+            let what = "no table is in the lists of captured tables: check their regular expressions";
+            return Err(CdcError::configuration(format!("{what} ({names})")));
+        }
+        Ok(())
+    }
+
     /// Returns whether a table matches the patterns and the filter.
     pub(crate) fn is_captured(&self, schema: &str, table: &str) -> bool {
         let name = format!("{schema}.{table}");

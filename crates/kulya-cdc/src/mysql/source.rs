@@ -184,6 +184,9 @@ impl MysqlConnection {
             is_read: &is_read,
         })
         .await?;
+        if stored.is_none() && snapshot.captured.is_empty() {
+            settings.no_table_found()?;
+        }
         let (mut position, mut history) = match stored {
             Some(stored) => stored,
             None => (snapshot.position.clone(), snapshot.definitions.history.clone()),

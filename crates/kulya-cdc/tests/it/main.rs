@@ -7,6 +7,7 @@ mod binlog_cases;
 mod binlog_columns;
 mod binlog_faults;
 mod binlog_server;
+mod binlog_setups;
 mod binlog_zoo;
 mod column_rules;
 mod connection_faults;

@@ -275,6 +275,12 @@ async fn heartbeats_are_written_and_run_a_statement() {
 
 #[tokio::test]
 #[ignore = "needs MySQL: run cargo xtask test"]
+async fn wrong_setups_are_named() {
+    crate::binlog_setups::wrong_setups_are_named(MYSQL).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
 async fn rows_larger_than_an_event_are_left_out() {
     binlog_capture::rows_larger_than_an_event_are_left_out(MYSQL, "c_large_rows").await;
 }
