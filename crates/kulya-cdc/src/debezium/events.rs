@@ -1,7 +1,7 @@
 //! What the events of a capture have in common, and those of a table or topic: destinations, schemas,
 //! headers.
 
-use super::connect_schema::{SchemaBlock, SchemaBlocks};
+use super::connect_schema::{SchemaBlock, SchemaBlocks, envelope};
 use super::connector::Connector;
 use super::format::EventFormat;
 use super::headers::{Context, Header};
@@ -58,8 +58,10 @@ impl EventContext {
 
     fn table_events(&self, schema: RowSchema, blocks: SchemaBlocks, key_header: SchemaBlock) -> TableEvents {
         let topic = self.format.topics().table(&schema.schema, &schema.table);
+        let has_envelope = self.format.encoding.has_header();
+        let envelope = has_envelope.then(|| Arc::new(envelope(&schema, self.connector, &self.format)));
         let schema = Arc::new(schema);
-        let destination = Arc::new(Destination { topic, table: Some(Arc::clone(&schema)) });
+        let destination = Arc::new(Destination { topic, table: Some(Arc::clone(&schema)), envelope });
         TableEvents { schema, destination, blocks, key_header }
     }
 
