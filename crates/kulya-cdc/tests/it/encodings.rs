@@ -116,7 +116,8 @@ impl Target {
     async fn compare(&self, events: &Events) {
         let mut tables = 0;
         for (group, properties) in self.registry.groups("captured").await.unwrap() {
-            let expected = &events[&properties.properties["source.table"]];
+            // a table without events has a stream too
+            let Some(expected) = events.get(&properties.properties["source.table"]) else { continue };
             let stored = self.stored(&group.name).await;
             assert_eq!(stored.len(), expected.len(), "{group}");
             for (event, json) in stored.iter().zip(expected) {
@@ -179,8 +180,11 @@ async fn postgres_zoo(name: &str, zoo: &Zoo, encoding: Encoding, compat: Compati
         }
     }
     database.drop_everything().await;
-    let letters =
-        if dead_letters > 0 { target.stored(&format!("{name}.dead-letter")).await } else { Vec::new() };
+    let letters = if dead_letters > 0 {
+        target.stored(&format!("{name}.dead-letter").replace('_', "-")).await
+    } else {
+        Vec::new()
+    };
     let letters: Vec<_> = letters.iter().map(|letter| String::from_utf8_lossy(letter)).collect();
     assert!(letters.is_empty(), "{} letters: {}", letters.len(), letters[0]);
     target.compare(&events).await;
@@ -319,7 +323,7 @@ async fn refused_change_stops_its_table_alone() {
             .await;
         let (_, letters) = target.catch_up().await.unwrap();
         assert_eq!((letters, target.stored("t").await.len(), target.stored("other").await.len()), (1, 1, 1));
-        let letter = String::from_utf8(target.stored("enc_refused.dead-letter").await.remove(0)).unwrap();
+        let letter = String::from_utf8(target.stored("enc-refused.dead-letter").await.remove(0)).unwrap();
         assert!(
             letter.contains("the registry refuses the table's schema") && letter.contains(r#"\"v\":\"x\""#)
         );
