@@ -53,6 +53,7 @@ mod progress;
 mod removal;
 mod settings;
 mod sink;
+pub mod snapshot_progress;
 mod source;
 pub mod status;
 pub mod table_filter;

@@ -14,6 +14,9 @@ use serde::Deserialize;
 use std::fmt;
 use std::path::PathBuf;
 
+/// The maximum number of connections that read the rows of a snapshot.
+pub(crate) const MAX_SNAPSHOT_READERS: u32 = 16;
+
 /// The settings of the capture of one database. In a settings file all members except `url` are optional.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -65,6 +68,11 @@ pub struct CaptureSettings {
     pub server_id: Option<u32>,
     /// Whether the existing rows are read, and when.
     pub snapshot_mode: SnapshotMode,
+    /// The number of connections that read the existing rows at the same time, from 1 to 16.
+    pub snapshot_readers: u32,
+    /// The number of rows of a part of a table, which one connection reads at a time, and after which an
+    /// interrupted snapshot goes on; 0 to read tables as wholes.
+    pub snapshot_chunk_rows: u32,
     /// What happens when the registry refuses a table's schema.
     pub refused_schema: RefusedSchema,
     /// The time between two heartbeats, in milliseconds: events of a stream of their own, whether there are
@@ -123,6 +131,8 @@ impl Default for CaptureSettings {
             include_query: false,
             server_id: None,
             snapshot_mode: SnapshotMode::default(),
+            snapshot_readers: 1,
+            snapshot_chunk_rows: 20_000,
             refused_schema: RefusedSchema::default(),
             heartbeat_interval_ms: 0,
             heartbeat_query: String::new(),
@@ -197,6 +207,12 @@ impl CaptureSettings {
         if let Some(pattern) = self.tables.iter().find(|pattern| !pattern.contains('.')) {
             return Err(CdcError::configuration(format!(
                 "invalid table pattern {pattern:?}: write schema.table"
+            )));
+        }
+        if !(1..=MAX_SNAPSHOT_READERS).contains(&self.snapshot_readers) {
+            return Err(CdcError::configuration(format!(
+                "invalid snapshot-readers {}: write a number from 1 to {MAX_SNAPSHOT_READERS}",
+                self.snapshot_readers
             )));
         }
         self.columns.validate()?;

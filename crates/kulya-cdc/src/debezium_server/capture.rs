@@ -13,6 +13,7 @@ use crate::debezium::{
     TimePrecision, ValueModes,
 };
 use crate::name_patterns::NamePatterns;
+use crate::settings::MAX_SNAPSHOT_READERS;
 use crate::table_filter::TableFilter;
 use crate::{CaptureSettings, SnapshotMode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -36,6 +37,7 @@ pub(super) fn convert(settings: &DebeziumServerSettings, refused: &mut Vec<Unsup
         transaction_metadata: events.transaction_metadata,
         server_id: settings.binlog.as_ref().and_then(|binlog| binlog.server_id),
         snapshot_mode: snapshot_mode(snapshot.mode),
+        snapshot_readers: snapshot.threads.clamp(1, MAX_SNAPSHOT_READERS),
         schema_changes: settings.binlog.as_ref().is_some_and(|binlog| binlog.schema_changes),
         include_query: settings.binlog.as_ref().is_some_and(|binlog| binlog.statements),
         heartbeat_interval_ms: log.map_or(0, |_| signals.heartbeat_interval_ms),

@@ -16,6 +16,7 @@ mod failing_sink;
 mod faults;
 mod golden;
 mod operation;
+mod parallel_snapshots;
 mod proxy;
 mod real_mariadb;
 mod real_mysql;

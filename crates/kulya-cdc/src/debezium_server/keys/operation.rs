@@ -39,9 +39,9 @@ rows! { "debezium.source.":
     "snapshot.select.statement.overrides.<table>", ALL, Text, "",  Events,    missing("all rows are read");
     "snapshot.tables.order.by.row.count", ALL, Choice(&["disabled", "ascending", "descending"]), "disabled", Operation, needless("tables are read in their order of names");
     "snapshot.fetch.size",                ALL, Number,  "",        Operation, needless("rows are read as a stream");
-    "snapshot.max.threads",               ALL, Number,  "1",       Operation, needless("tables are read one after another");
-    "snapshot.max.threads.multiplier",    ALL, Number,  "1",       Operation, needless("tables are read one after another");
-    "legacy.snapshot.max.threads",        ALL, Boolean, "false",   Operation, needless("tables are read one after another");
+    "snapshot.max.threads",               ALL, Number,  "1",       Operation, used("`snapshot-readers`, at most 16");
+    "snapshot.max.threads.multiplier",    ALL, Number,  "1",       Operation, needless("tables are read in parts of `snapshot-chunk-rows` rows");
+    "legacy.snapshot.max.threads",        ALL, Boolean, "false",   Operation, needless("large tables are read by several connections");
     "internal.snapshot.scan.all.columns.force", ALL, Boolean, "false", Operation, needless("all columns are read");
     "snapshot.delay.ms",                  ALL, Number,  "0",       Operation, needless("the capture starts at once");
     "streaming.delay.ms",                 ALL, Number,  "0",       Operation, needless("streaming starts at once");
