@@ -96,7 +96,7 @@ pub(super) struct EncodedBatch {
 
 enum Encoded {
     Unchanged(Span),
-    Encoded(Span),
+    WithHeader(Span),
     Refused(NotEncodable),
 }
 
@@ -120,7 +120,7 @@ impl EncodedBatch {
     pub(super) fn event(&self, entry: usize) -> Option<Result<Bytes, &NotEncodable>> {
         Some(match self.events.get(entry)?.as_ref()? {
             Encoded::Unchanged(span) => Ok(span.slice(&self.unchanged)),
-            Encoded::Encoded(span) => Ok(span.slice(&self.encoded)),
+            Encoded::WithHeader(span) => Ok(span.slice(&self.encoded)),
             Encoded::Refused(reason) => Err(reason),
         })
     }
@@ -143,7 +143,7 @@ impl EventEncoder {
             }
         };
         match written {
-            Ok(()) => Encoded::Encoded(Span::new(start, out.len())),
+            Ok(()) => Encoded::WithHeader(Span::new(start, out.len())),
             Err(reason) => {
                 out.truncate(start);
                 Encoded::Refused(reason)
