@@ -16,6 +16,7 @@ use crate::debezium::events::EventContext;
 use crate::debezium::replaced_values::ReplacedValues;
 use crate::debezium::row_image::{Findings, RowImage};
 use crate::debezium::transaction::TransactionOrder;
+use crate::snapshot_progress::Contained;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -123,9 +124,19 @@ impl EventWriter {
         let mut rows = change.event.rows(&change.table.map)?;
         let mut row = Row::default();
         while rows.next_row(&mut row)? {
+            let before = (operation != Operation::Create).then_some(&row.before[..]);
+            let after = (operation != Operation::Delete).then_some(&row.after[..]);
+            let contained = match &change.read {
+                Some(read) => read.contained(before, after)?,
+                None => Contained::Nothing,
+            };
+            let Some(operation) = contained.rest_of(operation) else {
+                origin.row += 1;
+                continue;
+            };
             let image = |cells| LogRow { table: &table, cells };
-            let before = (operation != Operation::Create).then(|| image(&row.before));
-            let after = (operation != Operation::Delete).then(|| image(&row.after));
+            let before = before.filter(|_| operation != Operation::Create).map(image);
+            let after = after.filter(|_| operation != Operation::Delete).map(image);
             let change = Change { operation, before: before.as_ref(), after: after.as_ref() };
             let counter = transaction.counter(table.number, &self.metadata, batch);
             let source = Source { table: &table, origin: &origin, now: place.now };

@@ -14,6 +14,7 @@ use super::transaction::OpenTransaction;
 use crate::batch::Mark;
 use crate::debezium::envelope::ProcessingTime;
 use crate::output::Output;
+use crate::snapshot_progress::TableList;
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position};
 use bytes::Bytes;
 use futures::FutureExt;
@@ -30,6 +31,8 @@ pub(crate) struct LogStream {
     decoder: Decoder,
     writer: EventWriter,
     schema_changes: Option<SchemaChanges>,
+    /// The list of a snapshot's tables.
+    snapshot_tables: TableList,
     /// The position of the next commit.
     position: MysqlPosition,
     /// The position of the last commit that was handed over.
@@ -60,6 +63,7 @@ impl LogStream {
             decoder: Decoder::new(Checksum::Crc32),
             writer,
             schema_changes: None,
+            snapshot_tables: TableList::default(),
             committed: position.clone(),
             meter: LogMeter::new(position.point.clone()),
             position,
@@ -73,6 +77,13 @@ impl LogStream {
     /// Sets what writes the statements that change tables.
     pub(crate) fn with_schema_changes(mut self, changes: Option<SchemaChanges>) -> Self {
         self.schema_changes = changes;
+        self
+    }
+
+    /// Sets the list of a snapshot's tables, which is stored as long as the position has what is read of
+    /// them.
+    pub(crate) fn with_snapshot_tables(mut self, list: TableList) -> Self {
+        self.snapshot_tables = list;
         self
     }
 
@@ -144,9 +155,12 @@ impl LogStream {
 
     async fn commit(&mut self, output: &mut Output<'_>) -> CdcResult<()> {
         let version = self.reader.schema_version();
+        if self.position.snapshot_reads.is_none() {
+            self.snapshot_tables = TableList::default();
+        }
         let history = match version == self.stored_version {
             true => None,
-            false => Some(history_text(self.reader.history())?),
+            false => Some(history_text(self.reader.history(), &self.snapshot_tables)?),
         };
         let position = Position::Mysql(self.position.clone());
         output.commit(Checkpoint { position, history }).await?;
@@ -203,7 +217,7 @@ impl LogStream {
                 self.write_schema_change(&ddl, output);
                 for change in &ddl.changes {
                     if let schema_history::Change::Truncated(name) = change {
-                        self.truncate(name, &ddl, output);
+                        self.truncate(name, &ddl, output)?;
                     }
                 }
             }
@@ -240,12 +254,16 @@ impl LogStream {
         changes.write_statement(ddl, &self.reader, &origin, &self.now, &mut output.batch);
     }
 
-    fn truncate(&mut self, name: &TableName, ddl: &Ddl<'_>, output: &mut Output<'_>) {
-        let Some(table) = self.reader.captured_table(name) else { return };
-        let Some(transaction) = &mut self.transaction else { return };
+    fn truncate(&mut self, name: &TableName, ddl: &Ddl<'_>, output: &mut Output<'_>) -> CdcResult<()> {
+        let Some(table) = self.reader.captured_table(name) else { return Ok(()) };
+        if self.reader.partial_rows(name).map_or(Ok(false), |rows| rows.contain_truncation())? {
+            return Ok(());
+        }
+        let Some(transaction) = &mut self.transaction else { return Ok(()) };
         let file = self.reader.point().file.as_str();
         let place = EventPlace { file, now: &self.now, statement: None };
         self.writer.write_truncate(&Arc::new(table.clone()), ddl, transaction, place, &mut output.batch);
+        Ok(())
     }
 
     fn end(&mut self, end: End, timestamp: u32, output: &mut Output<'_>) -> CdcResult<()> {

@@ -10,7 +10,7 @@ use super::log_meter::LogMeter;
 use super::offset::PostgresPosition;
 use super::pgoutput::{self, Cell, Message, OldTuple, Relation, ReplicaIdentity, Tuple};
 use super::settings::Target;
-use super::snapshot_rows::{Contained, ReadTable, SnapshotRows, TableChange};
+use super::snapshot_rows::{ReadTable, SnapshotRows, TableChange};
 use super::source_block::{Origin, SourceStart, table_members};
 use super::table::{Image, Table, TableRow};
 use super::transaction::{LastCommit, Transaction};
@@ -485,12 +485,12 @@ impl<'a> ReplicationStream<'a> {
             old: change.before.map(|(cells, _)| cells),
             new: change.after.map(Vec::as_slice),
         })?;
-        Ok(match contained {
-            Contained::Nothing => Some(change),
-            Contained::Old => Some(RowChange { operation: Operation::Create, before: None, ..change }),
-            Contained::New => Some(RowChange { operation: Operation::Delete, after: None, ..change }),
-            Contained::All => None,
-        })
+        Ok(contained.rest_of(change.operation).map(|operation| RowChange {
+            operation,
+            before: change.before.filter(|_| operation != Operation::Create),
+            after: change.after.filter(|_| operation != Operation::Delete),
+            lsn: change.lsn,
+        }))
     }
 
     /// Whether the rows of snapshots contain the change of a row of which only the first cells are there.

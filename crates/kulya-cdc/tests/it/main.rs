@@ -6,6 +6,7 @@ mod binlog_capture;
 mod binlog_cases;
 mod binlog_faults;
 mod binlog_server;
+mod binlog_snapshots;
 mod binlog_zoo;
 mod column_rules;
 mod connection_faults;

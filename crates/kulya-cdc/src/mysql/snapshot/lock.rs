@@ -1,12 +1,12 @@
-//! MySQL's tables locked for a moment, so that a transaction begins at a known place of the log.
+//! Tables locked for a moment, so that transactions begin at a known place of the log.
 //!
 //! While the lock waits, it keeps others from writing; therefore it waits for two seconds only
 //! ([`session::LOCK_WAIT_SECONDS`](crate::mysql::session::LOCK_WAIT_SECONDS)), and the engine tries again
 //! later.
 
-use super::place::{BEGIN, end_of_mysql};
+use super::place::{BEGIN, begin_mariadb, end_of_mysql};
 use crate::mysql::catalog::TableInfo;
-use crate::mysql::connection::{Connection, ConnectionError, ConnectionSettings, Rows};
+use crate::mysql::connection::{Connection, ConnectionError, ConnectionSettings, Flavor, Rows};
 use crate::mysql::offset::MysqlPosition;
 use crate::mysql::session;
 use crate::{CdcError, CdcErrorKind, CdcResult};
@@ -25,15 +25,15 @@ const HOLDERS: &str = "SELECT DISTINCT t.processlist_id, t.processlist_user, t.p
      AND m.lock_type NOT IN ('SHARED', 'SHARED_HIGH_PRIO', 'SHARED_READ', 'SHARED_READ_ONLY') \
      ORDER BY t.processlist_time DESC";
 
-/// Opens the transaction and returns its place.
-pub(super) async fn begin_mysql(
+/// Opens the transactions and returns their place.
+pub(super) async fn begin(
     reader: &mut Connection,
+    others: &mut [Connection],
     tables: &[TableInfo],
     connection: &ConnectionSettings,
 ) -> CdcResult<MysqlPosition> {
     if tables.is_empty() {
-        reader.query(BEGIN).await?;
-        return end_of_mysql(reader).await;
+        return begin_reader(reader).await;
     }
     // the transaction would release locks of its own session
     let mut locker = Connection::open(connection).await?;
@@ -42,10 +42,20 @@ pub(super) async fn begin_mysql(
     if let Err(error) = locker.query(&format!("LOCK TABLES {}", names.join(", "))).await {
         return Err(lock_error(error, &mut locker, tables).await);
     }
-    reader.query(BEGIN).await?;
-    let position = end_of_mysql(reader).await?;
+    let position = begin_reader(reader).await?;
+    for other in others {
+        other.query(BEGIN).await?;
+    }
     locker.query("UNLOCK TABLES").await?;
     Ok(position)
+}
+
+async fn begin_reader(reader: &mut Connection) -> CdcResult<MysqlPosition> {
+    if reader.version().flavor == Flavor::Mariadb {
+        return begin_mariadb(reader).await;
+    }
+    reader.query(BEGIN).await?;
+    end_of_mysql(reader).await
 }
 
 async fn lock_error(error: ConnectionError, locker: &mut Connection, tables: &[TableInfo]) -> CdcError {
