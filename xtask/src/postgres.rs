@@ -11,9 +11,14 @@ use std::process::{Command, Stdio};
 pub(crate) struct Programs(PathBuf);
 
 impl Programs {
+    /// Returns the command of one of the programs.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        Command::new(self.0.join(program))
+    }
+
     /// Returns the command `psql` for a database; it stops at the first error.
     pub(crate) fn psql(&self, url: &str) -> Command {
-        let mut psql = Command::new(self.0.join("psql"));
+        let mut psql = self.command("psql");
         psql.args(["--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-d", url]);
         psql
     }
@@ -72,15 +77,15 @@ fn is_root() -> bool {
 pub(crate) fn start(programs: &Programs) -> Result<TestServers> {
     let (logical, replica) = (launch(programs, "logical")?, launch(programs, "replica")?);
     let variables = vec![
-        ("KULYA_TEST_POSTGRES", url(&logical).into()),
-        ("KULYA_TEST_POSTGRES_NOT_LOGICAL", url(&replica).into()),
+        ("KULYA_TEST_POSTGRES", url(&logical, "postgres").into()),
+        ("KULYA_TEST_POSTGRES_NOT_LOGICAL", url(&replica, "postgres").into()),
     ];
     Ok(TestServers { servers: vec![logical, replica], variables })
 }
 
-/// Returns a server's URL for a superuser with replication.
-pub(crate) fn url(server: &Server) -> String {
-    format!("postgres://kulya:{PASSWORD}@127.0.0.1:{}/postgres", server.port())
+/// Returns the URL of a server's database, for a superuser with replication.
+pub(crate) fn url(server: &Server, database: &str) -> String {
+    format!("postgres://kulya:{PASSWORD}@127.0.0.1:{}/{database}", server.port())
 }
 
 /// Starts a server with the given `wal_level`.

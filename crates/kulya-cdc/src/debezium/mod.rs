@@ -18,12 +18,14 @@ pub(crate) mod modes;
 pub mod name_adjustment;
 mod replaced;
 pub(crate) mod replaced_values;
+pub(crate) mod required_columns;
 pub(crate) mod row_image;
 mod row_schema;
 pub mod schema_change;
 pub(crate) mod snapshot_mark;
 pub mod topic;
 pub mod transaction;
+pub(crate) mod written;
 
 #[cfg(test)]
 mod tests;
@@ -34,3 +36,4 @@ pub use modes::{
 };
 pub use replaced::Replaced;
 pub use row_schema::{ColumnDescription, RowSchema};
+pub use written::Written;

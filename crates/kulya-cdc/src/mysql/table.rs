@@ -5,10 +5,10 @@ use super::column::Kind;
 use super::ddl::{Flavour, Generated};
 use super::default_value;
 use super::schema_history;
-use super::value::{Written, write_binlog_value, write_text_value};
+use super::value::{write_binlog_value, write_text_value};
 use crate::RowSchema;
 use crate::batch::Span;
-use crate::debezium::{Compatibility, Replaced, ValueModes, json};
+use crate::debezium::{Compatibility, Replaced, ValueModes, Written, json};
 use kulya_store::framing::MAX_EVENT_BYTES;
 use std::sync::Arc;
 
@@ -255,16 +255,14 @@ impl<'a> ObjectWriter<'a> {
 
     fn log_member(&mut self, column: &Column, value: &Value<'_>, report: &mut Vec<Replaced>) {
         self.name(column);
-        let start = self.out.len();
         let written = write_binlog_value(&column.kind, value, self.out);
-        self.end(column, written, start, report, || describe(value));
+        self.end(column, written, report, || describe(value));
     }
 
     fn text_member(&mut self, column: &Column, field: Option<&[u8]>, report: &mut Vec<Replaced>) {
         self.name(column);
-        let start = self.out.len();
         let written = field.map_or(Written::Null, |field| write_text_value(&column.kind, field, self.out));
-        self.end(column, written, start, report, || prefix(field.unwrap_or_default()));
+        self.end(column, written, report, || prefix(field.unwrap_or_default()));
     }
 
     /// Writes null if no value was written, and notes what was replaced.
@@ -272,7 +270,6 @@ impl<'a> ObjectWriter<'a> {
         &mut self,
         column: &Column,
         written: Written,
-        start: usize,
         report: &mut Vec<Replaced>,
         text: impl FnOnce() -> String,
     ) {
@@ -280,10 +277,7 @@ impl<'a> ObjectWriter<'a> {
             Written::Value => return,
             Written::Null => return self.out.extend_from_slice(&column.null),
             Written::Lossy => {}
-            Written::NotAValue => {
-                self.out.truncate(start);
-                self.out.extend_from_slice(b"null");
-            }
+            Written::NotAValue => json::write_null(self.out),
         }
         report.push(Replaced { table: self.schema.table_name(), column: column.name.clone(), text: text() });
     }

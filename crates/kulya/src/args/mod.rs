@@ -64,7 +64,7 @@ pub(crate) enum Command {
     /// Serve the schema registry and the streams over HTTP and gRPC, and run the captures of the settings
     /// file
     Serve(Box<ServeArgs>),
-    /// Capture the changes of a PostgreSQL database as Debezium events, each transaction exactly once
+    /// Capture the changes of PostgreSQL, MySQL or MariaDB as Debezium events, each transaction once
     #[command(
         after_help = "The file of --config may also be the application.properties of a Debezium Server; see docs/debezium-server.md."
     )]

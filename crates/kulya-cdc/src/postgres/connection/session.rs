@@ -104,10 +104,7 @@ impl Session {
     /// Classifies an error of a query.
     pub(crate) fn query_error(&self, error: tokio_postgres::Error) -> CdcError {
         match ServerError::of_driver(&error) {
-            Some(found) => {
-                let what = format!("PostgreSQL at {} failed: {}", self.server, found.message);
-                CdcError::new(found.kind(), what).because(found)
-            }
+            Some(found) => found.on_statement(&self.server),
             None => {
                 let what = format!("connection to PostgreSQL at {} closed", self.server);
                 CdcError::new(CdcErrorKind::Unreachable, what).because(error)

@@ -121,9 +121,7 @@ impl Wire {
 
     /// Returns the error that the payload of an error frame reports.
     pub(super) fn server_error(&self, payload: &[u8]) -> CdcError {
-        let error = ServerError::parse(payload);
-        let what = format!("PostgreSQL at {} failed: {}", self.server, error.message);
-        CdcError::new(error.kind(), what).because(error)
+        ServerError::parse(payload).on_statement(&self.server)
     }
 
     pub(super) fn lost(&self, why: &str) -> CdcError {

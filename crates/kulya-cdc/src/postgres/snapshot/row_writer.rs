@@ -5,9 +5,11 @@ use crate::debezium::change::{Change, ChangeContext, write_change};
 use crate::debezium::envelope::{Operation, ProcessingTime};
 use crate::debezium::events::EventContext;
 use crate::debezium::replaced_values::ReplacedValues;
+use crate::debezium::required_columns::write_with_optional_columns;
 use crate::debezium::row_image::Findings;
 use crate::postgres::copy_line::CopyLine;
 use crate::postgres::offset::{PostgresPosition, SnapshotCut};
+use crate::postgres::pgoutput::Cell;
 use crate::postgres::settings::Target;
 use crate::postgres::source_block::{Origin, SourceStart};
 use crate::postgres::table::{Image, Table, TableRow};
@@ -81,26 +83,25 @@ impl RowWriter {
         let origin = context.origin(mark);
         let now = ProcessingTime::new(context.clock.since_epoch());
         let cells = parser.parse(line);
-        let start = batch.mark();
         let mut findings = Findings::default();
-        loop {
-            let after = TableRow { table, cells: &cells, image: Image::Complete };
-            let change = Change { operation: Operation::Read, before: None, after: Some(&after) };
-            let change_context = ChangeContext {
-                events: &context.events,
-                table: &table.events,
-                now: &now,
-                source: &|out| origin.write(&table.source_members, out),
-            };
-            write_change(batch, &change, &change_context, &mut || None, &mut findings);
-            if findings.nulls.is_empty() {
-                break;
-            }
-            batch.go_back_to(start);
-            *table = Arc::new(table.with_optional(&context.events, &findings.nulls));
-            findings.nulls.clear();
-            findings.replaced.clear();
-        }
+        write_with_optional_columns(
+            batch,
+            table,
+            &mut || None,
+            &mut findings,
+            |table, batch, order, findings| {
+                let after = TableRow { table, cells: &cells, image: Image::Complete };
+                let change = Change { operation: Operation::Read, before: None, after: Some(&after) };
+                let change_context = ChangeContext {
+                    events: &context.events,
+                    table: &table.events,
+                    now: &now,
+                    source: &|out| origin.write(&table.source_members, out),
+                };
+                write_change(batch, &change, &change_context, order, findings);
+            },
+            |table, nulls| table.with_optional(&context.events, nulls),
+        );
         if !findings.replaced.is_empty() {
             let reports = context.replaced_values.lock();
             reports.unwrap_or_else(PoisonError::into_inner).report(&findings.replaced);
@@ -118,7 +119,6 @@ impl RowWriter {
 
     /// Returns the key of a row, by the indexes of its columns; `None` if a value is no text.
     pub(super) fn key(&mut self, line: &[u8], columns: &[usize]) -> Option<Key> {
-        use crate::postgres::pgoutput::Cell;
         let cells = self.line.parse(line);
         let value = |index: &usize| match cells.get(*index) {
             Some(Cell::Text(text)) => std::str::from_utf8(text).ok().map(str::to_owned),

@@ -203,9 +203,9 @@ impl ReplicationConnection {
         let error = ServerError::parse(&frame.payload);
         if error.code == UNDEFINED_OBJECT {
             let what = format!(
-                "PostgreSQL cannot decode the log: {}. It was dropped at a place that has not been read yet: drop slot {} \
+                "PostgreSQL cannot decode the log: {error}: it was dropped at a place that has not been read yet: drop slot {} \
                  and capture under another name, or set snapshot-mode = \"when_needed\" to read all rows again",
-                error.message, self.slot
+                self.slot
             );
             return CdcError::new(CdcErrorKind::Position, what).because(error);
         }
