@@ -122,6 +122,12 @@ impl ReadTable {
         }
     }
 
+    /// Whether the rows contain the change of a row of which only the first cells are there. What is not
+    /// known is not contained.
+    pub(crate) fn contains_cut_row(&self, change: TableChange<'_>) -> bool {
+        self.contained(change).is_ok_and(|contained| contained == Contained::All)
+    }
+
     fn is_in(&self, cut: usize, change: TableChange<'_>) -> bool {
         self.cuts.get(cut).is_some_and(|cut| cut.contains(change.xid, change.commit_lsn))
     }

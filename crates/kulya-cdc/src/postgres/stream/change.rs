@@ -9,7 +9,9 @@ use crate::debezium::required_columns::write_with_optional_columns;
 use crate::debezium::row_image::Findings;
 use crate::output::Output;
 use crate::postgres::pgoutput::{Cell, Message, OldTuple, Tuple};
+use crate::postgres::snapshot_rows::TableChange;
 use crate::postgres::table::{Image, TableRow};
+use crate::postgres::transaction::Transaction;
 use std::sync::Arc;
 
 /// A change of a row as the log has it.
@@ -62,12 +64,8 @@ impl ReplicationStream<'_> {
         output: &mut Output<'_>,
     ) -> CdcResult<()> {
         let Some(mut table) = self.table(relation)? else { return Ok(()) };
+        let Some(change) = self.without_snapshot_rows(relation, change)? else { return Ok(()) };
         let RowChange { operation, before, after, lsn } = change;
-        let (old, new) = (before.map(|(cells, _)| cells), after.map(Vec::as_slice));
-        let rest = self.in_snapshot(relation, operation, old, new)?.rest_of(operation);
-        let Some(operation) = rest else { return Ok(()) };
-        let before = before.filter(|_| operation != Operation::Create);
-        let after = after.filter(|_| operation != Operation::Delete);
         let Some(transaction) = &mut self.transaction else { return Ok(()) };
         let compat = self.events.modes.compat;
         if compat == Compatibility::Debezium && table.has_no_columns() && operation != Operation::Truncate {
@@ -110,6 +108,40 @@ impl ReplicationStream<'_> {
             self.relations.insert(relation, Some(table));
         }
         Ok(())
+    }
+
+    /// Returns what the rows of snapshots do not contain of a change; `None` for nothing.
+    fn without_snapshot_rows<'c>(
+        &self,
+        relation: u32,
+        change: RowChange<'c>,
+    ) -> CdcResult<Option<RowChange<'c>>> {
+        let Some((read, transaction)) = self.read_tables.get(&relation).zip(self.transaction.as_ref()) else {
+            return Ok(Some(change));
+        };
+        let contained = read.contained(TableChange {
+            xid: transaction.xid,
+            commit_lsn: transaction.commit_lsn,
+            is_update: change.operation == Operation::Update,
+            old: change.before.map(|(cells, _)| cells),
+            new: change.after.map(Vec::as_slice),
+        })?;
+        Ok(contained.rest_of(change.operation).map(|operation| RowChange {
+            operation,
+            before: change.before.filter(|_| operation != Operation::Create),
+            after: change.after.filter(|_| operation != Operation::Delete),
+            lsn: change.lsn,
+        }))
+    }
+
+    /// Returns whether the rows of snapshots contain the change of a row of which only the first cells are
+    /// there.
+    pub(super) fn is_cut_row_in_snapshot(&self, relation: u32, cells: &[Cell<'_>]) -> bool {
+        self.read_tables.get(&relation).zip(self.transaction.as_ref()).is_some_and(|(read, transaction)| {
+            let Transaction { xid, commit_lsn, .. } = *transaction;
+            let (old, new) = (None, Some(cells));
+            read.contains_cut_row(TableChange { xid, commit_lsn, is_update: false, old, new })
+        })
     }
 }
 

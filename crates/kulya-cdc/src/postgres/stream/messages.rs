@@ -2,13 +2,11 @@
 
 use super::state::ReplicationStream;
 use crate::debezium::Compatibility;
-use crate::debezium::envelope::Operation;
 use crate::output::Output;
 use crate::postgres::connection::replication::EPOCH_MICROS;
 use crate::postgres::connection::session::lsn_text;
 use crate::postgres::pgoutput::{self, Message};
 use crate::postgres::transaction::{LastCommit, Transaction};
-use crate::snapshot_progress::Contained;
 use crate::{CdcError, CdcResult};
 use bytes::Bytes;
 use std::time::Duration;
@@ -64,10 +62,9 @@ impl ReplicationStream<'_> {
                 "the log has a message of {bytes} bytes at {place}, which is no row"
             )));
         };
-        let Some(table) = self.table(change.relation)? else { return Ok(()) };
-        // of what is not known there is a record, too
-        let contained = self.in_snapshot(change.relation, Operation::Create, None, Some(&change.cells));
-        if !contained.is_ok_and(|contained| contained == Contained::All) {
+        if let Some(table) = self.table(change.relation)?
+            && !self.is_cut_row_in_snapshot(change.relation, &change.cells)
+        {
             let key = table.write_cut_key(&change.cells, output.batch.buffer());
             output.batch.omit(&table.events.destination, key, bytes);
         }

@@ -1,14 +1,10 @@
 //! The tables of the log: their descriptions, which precede the changes of their rows.
 
 use super::state::ReplicationStream;
-use crate::debezium::envelope::Operation;
 use crate::output::Output;
 use crate::postgres::catalog::{is_captured_partition, quoted};
-use crate::postgres::pgoutput::{Cell, Relation, ReplicaIdentity};
-use crate::postgres::snapshot_rows::TableChange;
+use crate::postgres::pgoutput::{Relation, ReplicaIdentity};
 use crate::postgres::table::Table;
-use crate::postgres::transaction::Transaction;
-use crate::snapshot_progress::Contained;
 use crate::{CdcError, CdcResult};
 use std::sync::Arc;
 
@@ -26,8 +22,8 @@ impl ReplicationStream<'_> {
             {
                 let table = quoted(&relation.schema, &relation.table);
                 tracing::warn!(
-                    table,
-                    statement = format!("ALTER TABLE {table} REPLICA IDENTITY FULL"),
+                    %table,
+                    statement = %format!("ALTER TABLE {table} REPLICA IDENTITY FULL"),
                     "a captured table has no primary key: PostgreSQL rejects UPDATE and DELETE on it"
                 );
             }
@@ -48,24 +44,5 @@ impl ReplicationStream<'_> {
         self.relations.get(&relation).cloned().ok_or_else(|| {
             CdcError::source(format!("the log changes table {relation} without describing it first"))
         })
-    }
-
-    /// Returns what the rows of snapshots contain of a change of the present transaction, with the rows before
-    /// and after it.
-    ///
-    /// # Errors
-    /// `Position` for a change that cannot be assigned to the ranges of an interrupted snapshot.
-    pub(super) fn in_snapshot(
-        &self,
-        relation: u32,
-        operation: Operation,
-        old: Option<&[Cell<'_>]>,
-        new: Option<&[Cell<'_>]>,
-    ) -> CdcResult<Contained> {
-        let Some((read, transaction)) = self.read_tables.get(&relation).zip(self.transaction.as_ref()) else {
-            return Ok(Contained::Nothing);
-        };
-        let Transaction { xid, commit_lsn, .. } = *transaction;
-        read.contained(TableChange { xid, commit_lsn, is_update: operation == Operation::Update, old, new })
     }
 }
