@@ -6,14 +6,17 @@
 //! between its first batch and its last.
 
 use crate::batch::Batch;
-use crate::output::{MAX_BATCH_BYTES, Output, Reservation};
+use crate::output::{Output, Reservation};
 use crate::snapshot_progress::{Key, KeyColumn, KeyRange, SnapshotProgress};
 use crate::{CdcError, CdcResult, Checkpoint, Progress};
 use std::sync::Arc;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 
+/// The size at which a batch is handed over, in bytes. Several of them are in memory for each reader and on
+/// the way to the sink.
+const BATCH_BYTES: usize = 256 << 10;
 /// The size of a row of which there is one at a time in memory, in bytes: smaller ones make a batch.
-pub(crate) const LARGE_ROW_BYTES: usize = MAX_BATCH_BYTES;
+pub(crate) const LARGE_ROW_BYTES: usize = 2 * BATCH_BYTES;
 /// The size of the events after which what is complete is committed, in bytes.
 const COMMIT_BYTES: usize = 16 << 20;
 
@@ -27,6 +30,8 @@ pub(crate) struct ReadRange {
     pub(crate) columns: Arc<[KeyColumn]>,
     pub(crate) after: Option<Key>,
     pub(crate) to: Option<Key>,
+    /// The number of the cut at which the rows are read.
+    pub(crate) cut: usize,
 }
 
 impl ReadRange {
@@ -36,12 +41,12 @@ impl ReadRange {
         Self { after, to: Some(key), ..self.clone() }
     }
 
-    /// Adds the range to what a snapshot has read at a cut. Returns whether its table is complete.
+    /// Adds the range to what a snapshot has read. Returns whether its table is complete.
     ///
     /// # Errors
     /// `Source` for a key that cannot be compared.
-    pub(crate) fn add_to(self, progress: &mut SnapshotProgress, cut: usize, rows: u64) -> CdcResult<bool> {
-        let Self { table, name, columns, after, to } = self;
+    pub(crate) fn add_to(self, progress: &mut SnapshotProgress, rows: u64) -> CdcResult<bool> {
+        let Self { table, name, columns, after, to, cut } = self;
         progress
             .add(table, &columns, KeyRange { after, to, cut }, rows)
             .map_err(|_| CdcError::source(format!("a primary key of table {name} is no value of its type")))
@@ -109,7 +114,7 @@ impl<W> HandOver<W> {
 
     /// Whether the batch is to be handed over before the next row is read.
     pub(crate) fn is_due(&self) -> bool {
-        self.batch.size() >= MAX_BATCH_BYTES || self.reservation.is_some()
+        self.batch.size() >= BATCH_BYTES || self.reservation.is_some()
     }
 
     /// Waits until a row of more than [`LARGE_ROW_BYTES`] may be in memory: the one before is stored.
@@ -129,8 +134,8 @@ impl<W> HandOver<W> {
         self.take_turn().await;
         let is_complete = completes.is_some();
         // a batch that was full is followed by another one, which need not grow step by step
-        let is_full = self.batch.size() >= MAX_BATCH_BYTES && self.reservation.is_none();
-        let next = Batch::with_capacity(if is_full { MAX_BATCH_BYTES + MAX_BATCH_BYTES / 16 } else { 0 });
+        let is_full = self.batch.size() >= BATCH_BYTES && self.reservation.is_none();
+        let next = Batch::with_capacity(if is_full { BATCH_BYTES + BATCH_BYTES / 8 } else { 0 });
         let part = Part {
             batch: std::mem::replace(&mut self.batch, next),
             rows: std::mem::take(&mut self.rows),
@@ -251,7 +256,7 @@ mod tests {
 
     impl SnapshotPosition for Reads {
         fn add(&mut self, range: ReadRange, rows: u64) -> CdcResult<bool> {
-            range.add_to(&mut self.0, 0, rows)
+            range.add_to(&mut self.0, rows)
         }
 
         fn checkpoint(&mut self) -> Checkpoint {
@@ -262,7 +267,7 @@ mod tests {
 
     fn range(table: usize) -> ReadRange {
         let columns = [KeyColumn { name: "id".into(), order: KeyOrder::Integer }];
-        ReadRange { table, name: "t".into(), columns: columns.into(), after: None, to: None }
+        ReadRange { table, name: "t".into(), columns: columns.into(), after: None, to: None, cut: 0 }
     }
 
     fn write(output: &mut HandOver<()>, value: &str) {

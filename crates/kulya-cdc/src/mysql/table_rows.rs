@@ -81,17 +81,21 @@ pub(crate) async fn read(mut snapshot: Snapshot, run: Run<'_>, output: &mut Outp
     let (work, shared, parts) = snapshot_parts::connect(count);
     // ends the readers when this function ends, however it does
     let mut readers = JoinSet::new();
-    for session in snapshot.readers {
+    let reads = position.snapshot_reads.get_or_insert_default();
+    let (is_undivided, cuts) = (snapshot.cuts.len() > 1, snapshot.cuts.len());
+    let first_cut = reads.progress.add_cuts(&mut reads.cuts, snapshot.cuts);
+    for (index, session) in snapshot.readers.into_iter().enumerate() {
+        // one for all, or one for each
+        let cut = first_cut + index % cuts.max(1);
         let writer = EventWriter::new(Arc::clone(events), flavour);
-        let reader = Reader::new(session, &context, writer, HandOver::new(&shared));
+        let reader = Reader::new((session, cut), &context, writer, HandOver::new(&shared));
         readers.spawn(catch_and_log("snapshot reader", reader.run()));
     }
     drop(shared);
     let numbers: Vec<usize> = planned.iter().map(|table| table.number).collect();
-    let reads = position.snapshot_reads.get_or_insert_default();
-    reads.progress.add_cut(&mut reads.cuts, snapshot.position.cut());
     let mut writer = EventWriter::new(Arc::clone(events), flavour);
-    let mut planner = Planner { session, writer: &mut writer, definitions: &definitions, chunk_rows };
+    let mut planner =
+        Planner { session, writer: &mut writer, definitions: &definitions, chunk_rows, is_undivided };
     let mut progress = Progressing { position, history: Some(history_text(history, list)?) };
     let collect = snapshot_parts::collect(parts, &mut progress, output);
     tokio::try_join!(planner.plan(planned, work), collect)?;
@@ -144,8 +148,7 @@ struct Progressing<'a> {
 
 impl SnapshotPosition for Progressing<'_> {
     fn add(&mut self, range: ReadRange, rows: u64) -> CdcResult<bool> {
-        let reads = self.position.snapshot_reads.get_or_insert_default();
-        range.add_to(&mut reads.progress, reads.cuts.len().saturating_sub(1), rows)
+        range.add_to(&mut self.position.snapshot_reads.get_or_insert_default().progress, rows)
     }
 
     fn checkpoint(&mut self) -> Checkpoint {

@@ -105,12 +105,14 @@ impl SnapshotProgress {
         numbers
     }
 
-    /// Adds the cut of a run, in place of those at which nothing was read.
-    pub(crate) fn add_cut<C>(&self, cuts: &mut Vec<C>, cut: C) {
+    /// Adds the cuts of a run, in place of those at which nothing was read. Returns the number of the first.
+    pub(crate) fn add_cuts<C>(&self, cuts: &mut Vec<C>, new: impl IntoIterator<Item = C>) -> usize {
         let of_ranges = self.tables.iter().flat_map(|table| &table.read.ranges).map(|range| range.cut);
         let used = self.read.iter().map(|read| read.cut).chain(of_ranges).max();
         cuts.truncate(used.map_or(0, |used| used + 1));
-        cuts.push(cut);
+        let first = cuts.len();
+        cuts.extend(new);
+        first
     }
 
     /// Checks that tables are complete.
@@ -244,12 +246,12 @@ mod tests {
     fn cuts_at_which_nothing_was_read_are_forgotten() {
         let mut progress = SnapshotProgress::default();
         let mut cuts = Vec::new();
-        progress.add_cut(&mut cuts, "a");
-        progress.add_cut(&mut cuts, "b");
+        assert_eq!(progress.add_cuts(&mut cuts, ["a"]), 0);
+        assert_eq!(progress.add_cuts(&mut cuts, ["b"]), 0);
         assert_eq!(cuts, ["b"]);
         assert!(!progress.add(1, &columns(), range(None, Some("5"), 0), 5).unwrap());
-        progress.add_cut(&mut cuts, "c");
-        progress.add_cut(&mut cuts, "d");
-        assert_eq!(cuts, ["b", "d"]);
+        assert_eq!(progress.add_cuts(&mut cuts, ["c"]), 1);
+        assert_eq!(progress.add_cuts(&mut cuts, ["d", "e"]), 1);
+        assert_eq!(cuts, ["b", "d", "e"]);
     }
 }

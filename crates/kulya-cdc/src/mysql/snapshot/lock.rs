@@ -1,12 +1,12 @@
-//! Tables locked for a moment, so that transactions begin at a known place of the log.
+//! MySQL's tables locked for a moment, so that transactions begin at a known place of the log.
 //!
 //! While the lock waits, it keeps others from writing; therefore it waits for two seconds only
 //! ([`session::LOCK_WAIT_SECONDS`](crate::mysql::session::LOCK_WAIT_SECONDS)), and the engine tries again
 //! later.
 
-use super::place::{BEGIN, begin_mariadb, end_of_mysql};
+use super::place::{BEGIN, end_of_mysql};
 use crate::mysql::catalog::TableInfo;
-use crate::mysql::connection::{Connection, ConnectionError, ConnectionSettings, Flavor, Rows};
+use crate::mysql::connection::{Connection, ConnectionError, ConnectionSettings, Rows};
 use crate::mysql::offset::MysqlPosition;
 use crate::mysql::session;
 use crate::{CdcError, CdcErrorKind, CdcResult};
@@ -26,7 +26,7 @@ const HOLDERS: &str = "SELECT DISTINCT t.processlist_id, t.processlist_user, t.p
      ORDER BY t.processlist_time DESC";
 
 /// Opens the transactions and returns their place.
-pub(super) async fn begin(
+pub(super) async fn begin_mysql(
     reader: &mut Connection,
     others: &mut [Connection],
     tables: &[TableInfo],
@@ -51,9 +51,6 @@ pub(super) async fn begin(
 }
 
 async fn begin_reader(reader: &mut Connection) -> CdcResult<MysqlPosition> {
-    if reader.version().flavor == Flavor::Mariadb {
-        return begin_mariadb(reader).await;
-    }
     reader.query(BEGIN).await?;
     end_of_mysql(reader).await
 }

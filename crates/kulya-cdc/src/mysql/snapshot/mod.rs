@@ -3,7 +3,7 @@
 //!
 //! MySQL tells no transaction's place in the log, so the tables are locked for a moment: the lock waits for
 //! every writer to finish its commit, and lets none begin, until the transactions are open and the end of the
-//! log is read. MariaDB tells the place of one transaction without a lock.
+//! log is read. MariaDB tells the place of each transaction without a lock: they are different ones.
 
 mod lock;
 mod place;
@@ -13,7 +13,7 @@ pub(crate) mod session;
 
 use super::catalog::{CapturedTables, Definitions, ServerFacts, TableInfo, read_definitions};
 use super::connection::{Connection, ConnectionSettings, Flavor};
-use super::offset::MysqlPosition;
+use super::offset::{Cut, MysqlPosition};
 use super::schema_history::TableName;
 use crate::CdcResult;
 use session::{TableSession, Tables, changed};
@@ -21,11 +21,13 @@ use std::sync::Arc;
 
 /// A snapshot whose rows can be read.
 pub(crate) struct Snapshot {
-    /// The sessions with open transactions at the place.
+    /// The sessions with open transactions.
     pub(crate) readers: Vec<TableSession>,
-    /// The place in the log at which the rows are read.
+    /// The place in the log of the first session's transaction, before which no other one is.
     pub(crate) position: MysqlPosition,
-    /// The definitions at that place.
+    /// The cuts of the sessions: one for all, or one for each.
+    pub(crate) cuts: Vec<Cut>,
+    /// The definitions at these places.
     pub(crate) definitions: Definitions,
     /// The tables to be read, by name.
     pub(crate) tables: Vec<TableInfo>,
@@ -66,11 +68,24 @@ impl Snapshot {
         for _ in 1..count {
             others.push(open(settings.connection).await?);
         }
-        let position = match connection.version().flavor {
-            Flavor::Mariadb if others.is_empty() => place::begin_mariadb(&mut connection).await?,
-            _ => lock::begin(&mut connection, &mut others, &tables, settings.connection).await?,
+        let (position, cuts) = match connection.version().flavor {
+            Flavor::Mariadb => {
+                let position = place::begin_mariadb(&mut connection).await?;
+                let mut cuts = vec![position.cut()];
+                for other in &mut others {
+                    cuts.push(place::begin_mariadb(other).await?.cut());
+                }
+                (position, cuts)
+            }
+            _ => {
+                let locked =
+                    lock::begin_mysql(&mut connection, &mut others, &tables, settings.connection).await;
+                let position = locked?;
+                let cut = position.cut();
+                (position, vec![cut])
+            }
         };
-        // what is the same before and after was the same at the place
+        // what is the same before and after was the same at the places
         let after = CapturedTables::list(&mut connection, settings.is_captured).await?;
         if after.names() != before.names() {
             return Err(changed("tables were created, dropped or renamed"));
@@ -85,7 +100,7 @@ impl Snapshot {
         for reader in &mut readers {
             reader.set_savepoint().await?;
         }
-        Ok(Self { readers, position, definitions, tables, captured: before.captured, facts })
+        Ok(Self { readers, position, cuts, definitions, tables, captured: before.captured, facts })
     }
 }
 

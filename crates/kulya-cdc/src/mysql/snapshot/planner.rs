@@ -48,7 +48,8 @@ pub(crate) struct Work {
 impl TableWork {
     fn range(self: &Arc<Self>, after: Option<Key>, to: Option<Key>) -> Work {
         let columns = self.key.as_ref().map_or_else(Arc::default, |key| Arc::clone(key.columns()));
-        let range = ReadRange { table: self.number, name: Arc::clone(&self.name), columns, after, to };
+        let range =
+            ReadRange { table: self.number, name: Arc::clone(&self.name), columns, after, to, cut: 0 };
         Work { table: Arc::clone(self), range }
     }
 
@@ -86,6 +87,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) definitions: &'a SchemaHistory,
     /// The number of rows of a range; 0 to read tables as wholes.
     pub(crate) chunk_rows: u64,
+    /// Whether one reader reads all of a table: the readers have different cuts.
+    pub(crate) is_undivided: bool,
 }
 
 impl Planner<'_> {
@@ -126,19 +129,18 @@ impl Planner<'_> {
         };
         let rows = if self.chunk_rows == 0 { DEFAULT_ROWS } else { self.chunk_rows };
         for (mut after, to) in read.missing() {
-            loop {
+            while !self.is_undivided {
                 let condition = key.condition(after.as_ref(), to.as_ref());
                 let (name, failed) = (table.info.quoted(), |error| read_error(&table.info, error));
                 let last = key.last_of(self.session, &name, &condition, rows, failed).await?;
-                let is_last = last.is_none();
-                let end = last.or_else(|| to.clone());
-                if work.send(table.range(after, end.clone())).await.is_err() {
+                let Some(last) = last else { break };
+                if work.send(table.range(after, Some(last.clone()))).await.is_err() {
                     return Ok(false);
                 }
-                if is_last {
-                    break;
-                }
-                after = end;
+                after = Some(last);
+            }
+            if work.send(table.range(after, to)).await.is_err() {
+                return Ok(false);
             }
         }
         Ok(true)

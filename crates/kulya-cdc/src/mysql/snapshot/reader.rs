@@ -52,18 +52,20 @@ impl RowContext {
 pub(crate) struct Reader {
     session: TableSession,
     context: Arc<RowContext>,
+    /// The number of the session's cut.
+    cut: usize,
     writer: EventWriter,
     output: HandOver<Work>,
 }
 
 impl Reader {
     pub(crate) fn new(
-        session: TableSession,
+        (session, cut): (TableSession, usize),
         context: &Arc<RowContext>,
         writer: EventWriter,
         output: HandOver<Work>,
     ) -> Self {
-        Self { session, context: Arc::clone(context), writer, output }
+        Self { session, context: Arc::clone(context), cut, writer, output }
     }
 
     /// Reads until there is no work, and ends the session. An error is handed over.
@@ -78,7 +80,7 @@ impl Reader {
     }
 
     async fn read(&mut self, Work { table, range }: &Work) -> CdcResult<()> {
-        let Self { session, context, writer, output } = self;
+        let Self { session, context, cut, writer, output } = self;
         let TableWork { info, events, place, key, .. } = &**table;
         output.batch.declare(&events.events.destination);
         session.hold(info).await?;
@@ -86,7 +88,7 @@ impl Reader {
         let mut rows = session.connection.query_rows(&table.select(range)).await.map_err(failed)?;
         // a row is held back until it is known whether it is the last one
         let (mut row, mut next) = (TextRow::default(), TextRow::default());
-        let mut rest: ReadRange = range.clone();
+        let mut rest = ReadRange { cut: *cut, ..range.clone() };
         let mut is_first = range.after.is_none();
         let mut is_row = rows.next_into(&mut row).await.map_err(failed)?;
         while is_row {

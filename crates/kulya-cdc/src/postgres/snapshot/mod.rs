@@ -139,12 +139,13 @@ impl<'a> Snapshot<'a> {
         drop(shared);
         let numbers: Vec<usize> = planned.iter().map(|table| table.number).collect();
         let reads = position.snapshot_reads.get_or_insert_default();
-        reads.progress.add_cut(&mut reads.cuts, cut);
+        let cut = reads.progress.add_cuts(&mut reads.cuts, [cut]);
         let mut planner = Planner {
             session: self.session,
             events: self.events,
             catalog: &mut self.catalog,
             chunk_rows: u64::from(settings.snapshot_chunk_rows),
+            cut,
         };
         let mut progress = Progressing { position, list: Some(list.text()) };
         let collect = snapshot_parts::collect(parts, &mut progress, output);
@@ -160,6 +161,7 @@ impl<'a> Snapshot<'a> {
             let mut session = CopySession::open(self.target).await?;
             session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
             session.execute(&format!("SET TRANSACTION SNAPSHOT {}", literal(&snapshot))).await?;
+            session.execute(&format!("SAVEPOINT {}", reader::SAVEPOINT)).await?;
             sessions.push(session);
         }
         Ok(sessions)
@@ -193,8 +195,7 @@ struct Progressing<'a> {
 
 impl SnapshotPosition for Progressing<'_> {
     fn add(&mut self, range: ReadRange, rows: u64) -> CdcResult<bool> {
-        let reads = self.position.snapshot_reads.get_or_insert_default();
-        range.add_to(&mut reads.progress, reads.cuts.len().saturating_sub(1), rows)
+        range.add_to(&mut self.position.snapshot_reads.get_or_insert_default().progress, rows)
     }
 
     fn checkpoint(&mut self) -> Checkpoint {

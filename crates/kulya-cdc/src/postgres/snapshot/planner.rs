@@ -43,6 +43,8 @@ pub(super) struct Planner<'a> {
     pub(super) catalog: &'a mut Catalog,
     /// The number of rows of a range; 0 to read tables as wholes.
     pub(super) chunk_rows: u64,
+    /// The number of the run's cut.
+    pub(super) cut: usize,
 }
 
 impl Planner<'_> {
@@ -70,7 +72,7 @@ impl Planner<'_> {
         let layout = self.layout(planned, &table).await?;
         let rows = self.range_rows(published.info.rows, layout.bytes);
         let relation = relation(&published.info, self.events);
-        let table = TableWork::new(*number, published, *place, relation, layout.key, table)?;
+        let table = TableWork::new((*number, self.cut), published, *place, relation, layout.key, table)?;
         let table = Arc::new(table);
         let Some(key) = table.key() else {
             return Ok(work.send(table.range(None, None)).await.is_ok());

@@ -8,6 +8,11 @@ use crate::snapshot_parts::{HandOver, LARGE_ROW_BYTES};
 use crate::{CdcError, CdcResult};
 use std::sync::Arc;
 
+/// The savepoint to which readers go back after a range. The server keeps the locks of tables and indexes
+/// that a transaction has read, of which it has a limited number; the snapshot's own session has those it
+/// needs.
+pub(super) const SAVEPOINT: &str = "kulya";
+
 /// A reader.
 pub(super) struct Reader {
     session: CopySession,
@@ -62,6 +67,7 @@ impl Reader {
             }
         }
         info.set_version(&table);
+        self.session.execute(&format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}")).await?;
         self.output.hand_over(Some(rest)).await
     }
 

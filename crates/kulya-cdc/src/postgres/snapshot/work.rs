@@ -18,6 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(super) struct TableWork {
     /// The table's number in the list of the snapshot's tables.
     number: usize,
+    /// The number of the cut at which its rows are read.
+    cut: usize,
     name: Arc<str>,
     pub(super) place: TablePlace,
     /// The table as a statement names it, and its columns.
@@ -35,7 +37,7 @@ pub(super) struct TableWork {
 
 impl TableWork {
     pub(super) fn new(
-        number: usize,
+        (number, cut): (usize, usize),
         published: &PublishedTable,
         place: TablePlace,
         relation: String,
@@ -51,6 +53,7 @@ impl TableWork {
         };
         Ok(Self {
             number,
+            cut,
             name: published.info.name().into(),
             place,
             relation,
@@ -73,7 +76,8 @@ impl TableWork {
     /// Returns the work of reading a range.
     pub(super) fn range(self: &Arc<Self>, after: Option<Key>, to: Option<Key>) -> Work {
         let columns = self.key.as_ref().map_or_else(Arc::default, |key| Arc::clone(key.columns()));
-        let range = ReadRange { table: self.number, name: Arc::clone(&self.name), columns, after, to };
+        let range =
+            ReadRange { table: self.number, name: Arc::clone(&self.name), columns, after, to, cut: self.cut };
         Work { table: Arc::clone(self), range }
     }
 
