@@ -42,6 +42,7 @@ mod engine;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod heartbeat;
 mod heartbeat_timer;
 pub mod mysql;
 pub mod name_patterns;

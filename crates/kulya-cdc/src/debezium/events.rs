@@ -41,22 +41,11 @@ impl EventContext {
         Self { columns, ..self }
     }
 
-    /// Returns what the events of a version of a table have in common, whose key has columns of the rows.
-    pub(crate) fn table(&self, schema: RowSchema) -> TableEvents {
-        let blocks = SchemaBlocks::of_table(&schema, self.connector, &self.format);
-        let key_header = SchemaBlocks::of_key_header(&schema, &self.format);
-        self.table_events(schema, blocks, key_header)
-    }
-
     /// Returns what the events of a version of a table have in common. The key's columns may be others than
     /// those of the rows.
     pub(crate) fn table_with_key(&self, schema: RowSchema, key: &[ColumnDescription]) -> TableEvents {
         let blocks = SchemaBlocks::of_table_with_key(&schema, key, self.connector, &self.format);
         let key_header = SchemaBlocks::of_key_header_with(&schema, key, &self.format);
-        self.table_events(schema, blocks, key_header)
-    }
-
-    fn table_events(&self, schema: RowSchema, blocks: SchemaBlocks, key_header: SchemaBlock) -> TableEvents {
         let topic = self.format.topics().table(&schema.schema, &schema.table);
         let schema = Arc::new(schema);
         let destination = Arc::new(Destination { topic, table: Some(Arc::clone(&schema)) });

@@ -40,7 +40,7 @@ pub(super) fn convert(settings: &DebeziumServerSettings, refused: &mut Vec<Unsup
         snapshot_readers: snapshot.threads.clamp(1, MAX_SNAPSHOT_READERS),
         schema_changes: settings.binlog.as_ref().is_some_and(|binlog| binlog.schema_changes),
         include_query: settings.binlog.as_ref().is_some_and(|binlog| binlog.statements),
-        heartbeat_interval_ms: log.map_or(0, |_| signals.heartbeat_interval_ms),
+        heartbeat_interval_ms: signals.heartbeat_interval_ms,
         heartbeat_query: signals.heartbeat_statement.clone().unwrap_or_default(),
         format: format(settings),
         values: value_modes(settings, refused),

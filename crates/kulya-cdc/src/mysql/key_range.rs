@@ -21,8 +21,6 @@ pub(crate) struct KeyColumns {
 struct KeyPart {
     /// The place in a row of the log.
     place: usize,
-    /// The place in a row of a snapshot, which has no hidden columns.
-    cell: usize,
     /// What is added to a negative number of a column without sign.
     modulus: i128,
 }
@@ -42,9 +40,8 @@ impl KeyColumns {
                 _ => return None,
             };
             let modulus = if column.column_type.unsigned { 1 << bits } else { 0 };
-            let hidden = table.columns.iter().take(place).filter(|column| column.hidden).count();
             columns.push(KeyColumn { name: column.name.clone(), order: KeyOrder::Integer });
-            parts.push(KeyPart { place, cell: place - hidden, modulus });
+            parts.push(KeyPart { place, modulus });
         }
         (!parts.is_empty()).then(|| Self { columns: columns.into(), parts })
     }
@@ -106,12 +103,17 @@ impl KeyColumns {
         self.key(row.iter().map(|cell| cell.as_deref().map(str::as_bytes))).map(Some)
     }
 
-    /// Returns the key of a row of a snapshot.
+    /// Returns the places of the columns in a row of the log, in key order.
+    pub(crate) fn places(&self) -> impl Iterator<Item = usize> {
+        self.parts.iter().map(|part| part.place)
+    }
+
+    /// Returns the key of a row of a snapshot, whose values `cell` gives by these places.
     ///
     /// # Errors
     /// `Source` for a key that is no integer.
     pub(crate) fn of_row<'r>(&self, cell: impl Fn(usize) -> Option<&'r [u8]>) -> CdcResult<Key> {
-        self.key(self.parts.iter().map(|part| cell(part.cell)))
+        self.key(self.places().map(cell))
     }
 
     fn key<'r>(&self, cells: impl Iterator<Item = Option<&'r [u8]>>) -> CdcResult<Key> {
@@ -200,6 +202,7 @@ pub(crate) mod tests {
     fn keys_of_both_kinds_of_rows_are_the_same() {
         let sql = "CREATE TABLE t (v INT, a SMALLINT UNSIGNED ZEROFILL, b BIGINT, PRIMARY KEY (b, a))";
         let columns = KeyColumns::of(&definition(sql)).unwrap();
+        assert_eq!(columns.places().collect::<Vec<_>>(), [2, 1]);
         let cells: [&[u8]; 3] = [b"1", b"00042", b"-9"];
         assert_eq!(columns.of_row(|cell| cells.get(cell).copied()).unwrap(), key(&["-9", "42"]));
         assert!(columns.of_row(|_| None).is_err());

@@ -6,8 +6,11 @@ use crate::binlog_server::Server;
 use crate::database::{MemorySink, StoredRecord, catch_up};
 use crate::parallel_snapshots::{has_partial_tables, rebuild, run_until_killed};
 use kulya_cdc::CaptureSettings;
-use kulya_cdc::mysql::connection::Connection;
+use kulya_cdc::mysql::connection::{Connection, ConnectionError};
 use kulya_testkit::SeededRng;
+
+/// The servers' error for a transaction that they have rolled back.
+const DEADLOCK: u16 = 1213;
 
 /// The number of rows of each table.
 const ROWS: u64 = 5000;
@@ -60,7 +63,28 @@ async fn load(session: &mut Connection, seed: u64, transactions: u32) {
                 _ => format!("UPDATE by_number SET v = {value} WHERE id > {old} LIMIT 3"),
             });
         }
-        script(session, &format!("BEGIN; {}; COMMIT", statements.join("; "))).await;
+        transaction(session, &statements).await;
+    }
+}
+
+/// Runs statements in one transaction; again, if the server ends it: the snapshot locks the tables for a
+/// moment, one after the other.
+async fn transaction(session: &mut Connection, statements: &[String]) {
+    loop {
+        let mut result = session.query("BEGIN").await;
+        for sql in statements.iter().flat_map(|statement| statement.split("; ")) {
+            if result.is_ok() {
+                result = session.query(sql).await;
+            }
+        }
+        match result {
+            Ok(_) => {
+                session.query("COMMIT").await.unwrap();
+                return;
+            }
+            Err(ConnectionError::Server { source, .. }) if source.code == DEADLOCK => {}
+            Err(error) => panic!("{statements:?}: {error:?}"),
+        }
     }
 }
 

@@ -4,8 +4,10 @@
 
 mod binlog_capture;
 mod binlog_cases;
+mod binlog_columns;
 mod binlog_faults;
 mod binlog_server;
+mod binlog_setups;
 mod binlog_snapshots;
 mod binlog_zoo;
 mod column_rules;

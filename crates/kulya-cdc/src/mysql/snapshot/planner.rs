@@ -13,7 +13,7 @@ use crate::mysql::schema_history::SchemaHistory;
 use crate::snapshot_parts::ReadRange;
 use crate::snapshot_progress::{Key, TableRanges};
 use crate::{CdcError, CdcErrorKind, CdcResult};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
 /// The number of rows of a range where an interrupted snapshot goes on that the settings would not divide.
@@ -35,7 +35,8 @@ pub(crate) struct TableWork {
     name: Arc<str>,
     pub(super) info: TableInfo,
     pub(super) place: TablePlace,
-    pub(super) events: Arc<EventTable>,
+    /// The table in the version of the last row: a null may have made a column optional.
+    version: Mutex<Arc<EventTable>>,
     pub(super) key: Option<KeyColumns>,
 }
 
@@ -46,6 +47,18 @@ pub(crate) struct Work {
 }
 
 impl TableWork {
+    pub(super) fn version(&self) -> Arc<EventTable> {
+        Arc::clone(&self.lock())
+    }
+
+    pub(super) fn set_version(&self, table: &Arc<EventTable>) {
+        self.lock().clone_from(table);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<EventTable>> {
+        self.version.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn range(self: &Arc<Self>, after: Option<Key>, to: Option<Key>) -> Work {
         let columns = self.key.as_ref().map_or_else(Arc::default, |key| Arc::clone(key.columns()));
         let range =
@@ -55,7 +68,7 @@ impl TableWork {
 
     /// Returns the statement that reads the rows of a range, in key order, or all rows.
     pub(super) fn select(&self, range: &ReadRange) -> String {
-        let (list, table) = (self.events.rows.select_list(), self.info.quoted());
+        let (list, table) = (self.version().rows.select_list(), self.info.quoted());
         let Some(key) = &self.key else { return format!("SELECT {list} FROM {table}") };
         let condition = key.condition(range.after.as_ref(), range.to.as_ref());
         format!("SELECT {list} FROM {table}{condition} ORDER BY {}", key.names())
@@ -117,13 +130,16 @@ impl Planner<'_> {
         let definition = definition
             .ok_or_else(|| CdcError::source(format!("table {} is not in the schema history", info.name)))?;
         let is_continued = !read.ranges.is_empty();
-        let key = KeyColumns::of(&definition).filter(|_| self.chunk_rows > 0 || is_continued);
+        let definition = Arc::new(definition);
+        let events = self.writer.table(&definition, &mut Batch::default());
+        let is_selected = |place| events.rows.selected_place(place).is_some();
+        let key = KeyColumns::of(&definition).filter(|key| key.places().all(is_selected));
+        let key = key.filter(|_| self.chunk_rows > 0 || is_continued);
         if is_continued && key.as_ref().is_none_or(|key| key.columns()[..] != read.columns) {
             return Err(key_changed(&info));
         }
-        let events = self.writer.table(&Arc::new(definition), &mut Batch::default());
         let name = info.name.to_string().into();
-        let table = Arc::new(TableWork { number, name, info, place, events, key });
+        let table = Arc::new(TableWork { number, name, info, place, version: Mutex::new(events), key });
         let Some(key) = &table.key else {
             return Ok(work.send(table.range(None, None)).await.is_ok());
         };
