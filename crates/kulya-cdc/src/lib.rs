@@ -42,6 +42,7 @@ mod engine;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod heartbeat;
 mod heartbeat_timer;
 pub mod incremental;
 pub mod mysql;
@@ -55,6 +56,7 @@ mod removal;
 mod settings;
 pub mod signal;
 mod sink;
+mod snapshot_parts;
 pub mod snapshot_progress;
 mod source;
 pub mod status;

@@ -1,32 +1,40 @@
 //! Streaming of the log: events as they arrive, batches of whole transactions with the position after them.
 
 mod incremental;
+mod large;
 
-use super::binlog::{Checksum, Decoder};
+use super::binlog::{BinlogError, Checksum, Decoder, Rows};
 use super::checkpoint::history_text;
-use super::connection::{BinlogStream, Connection};
-use super::events::{EventPlace, EventWriter};
-use super::incremental::MysqlChunks;
+use super::connection::{BinlogStream, Connection, ReceivedEvent};
+use super::events::{EventPlace, EventWriter, RowsToWrite};
+use super::heartbeat::run_statement;
+use super::incremental::{MysqlChunks, RowIdentity};
 use super::log_meter::LogMeter;
 use super::offset::MysqlPosition;
 use super::schema_changes::SchemaChanges;
 use super::schema_history::{self, TableName};
 use super::source_block::Origin;
-use super::stream::{Change, Ddl, End, LogReader, Step, Transaction};
+use super::stream::{Change, Ddl, End, LogReader, RowsChange, Step, Transaction};
 use super::transaction::OpenTransaction;
 use crate::batch::Mark;
 use crate::debezium::envelope::ProcessingTime;
+use crate::heartbeat::Heartbeats;
 use crate::incremental::Incremental;
-use crate::output::Output;
+use crate::output::{MAX_BATCH_BYTES, Output};
+use crate::snapshot_progress::TableList;
 use crate::{CaptureSettings, CdcError, CdcErrorKind, CdcResult, Checkpoint, Position};
-use bytes::Bytes;
 use futures::FutureExt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use large::MAX_WHOLE_BYTES;
+
 /// The number of log bytes without captured changes after which the position is stored, so that the server
 /// may purge the log.
 const IDLE_BYTES: u64 = 1 << 20;
+
+/// The number of events that are read at once, before the time is read again and heartbeats are looked at.
+const MAX_EVENTS_PER_TURN: u32 = 1000;
 
 /// The stream of one connection, and its state.
 pub(crate) struct LogStream {
@@ -34,6 +42,8 @@ pub(crate) struct LogStream {
     decoder: Decoder,
     writer: EventWriter,
     schema_changes: Option<SchemaChanges>,
+    /// The list of a snapshot's tables.
+    snapshot_tables: TableList,
     /// The position of the next commit.
     position: MysqlPosition,
     /// The position of the last commit that was handed over.
@@ -46,9 +56,12 @@ pub(crate) struct LogStream {
     /// The batch before the transaction; `None` if a part of the transaction was handed over.
     before: Option<Mark>,
     now: ProcessingTime,
+    heartbeats: Heartbeats,
     meter: LogMeter,
     settings: Arc<CaptureSettings>,
     incremental: Incremental<MysqlChunks>,
+    /// The last table whose changes were noted for a chunk.
+    identity: Option<RowIdentity>,
 }
 
 impl LogStream {
@@ -58,15 +71,17 @@ impl LogStream {
         position: MysqlPosition,
         target: Option<MysqlPosition>,
         (settings, incremental): (Arc<CaptureSettings>, Incremental<MysqlChunks>),
+        heartbeats: Heartbeats,
         output: &Output<'_>,
     ) -> Self {
         Self {
             stored_version: reader.schema_version(),
             reader,
             // what the session has declared; the log says what holds from its first event on
-            decoder: Decoder::new(Checksum::Crc32),
+            decoder: Decoder::new(Checksum::Crc32).with_max_event_bytes(MAX_WHOLE_BYTES as u64),
             writer,
             schema_changes: None,
+            snapshot_tables: TableList::default(),
             committed: position.clone(),
             meter: LogMeter::new(position.point.clone()),
             position,
@@ -76,12 +91,21 @@ impl LogStream {
             now: ProcessingTime::new(output.clock.since_epoch()),
             settings,
             incremental,
+            identity: None,
+            heartbeats,
         }
     }
 
     /// Sets what writes the statements that change tables.
     pub(crate) fn with_schema_changes(mut self, changes: Option<SchemaChanges>) -> Self {
         self.schema_changes = changes;
+        self
+    }
+
+    /// Sets the list of a snapshot's tables, which is stored as long as the position has what is read of
+    /// them.
+    pub(crate) fn with_snapshot_tables(mut self, list: TableList) -> Self {
+        self.snapshot_tables = list;
         self
     }
 
@@ -95,14 +119,27 @@ impl LogStream {
     ) -> CdcResult<()> {
         loop {
             self.now = ProcessingTime::new(output.clock.since_epoch());
-            while !self.is_caught_up()
-                && let Some(event) = events.next_event().now_or_never()
+            let mut count = 0;
+            while count < MAX_EVENTS_PER_TURN
+                && !self.is_caught_up()
+                && let Some(event) = events.next_whole_or_piece(MAX_WHOLE_BYTES).now_or_never()
             {
-                self.on_received(event?, output).await?;
+                count += 1;
+                if self.on_received(event?, events, output).await? {
+                    output.flush().await;
+                    return Ok(());
+                }
             }
             if self.transaction.is_none() {
                 if self.is_caught_up() || output.cancel.is_cancelled() {
                     return self.finish(output).await;
+                }
+                if let Some(statement) = self.heartbeats.beat(output) {
+                    tokio::select! {
+                        result = run_statement(session, statement) => result?,
+                        // the session waits for a result that nobody reads
+                        () = output.cancel.cancelled() => return self.finish(output).await,
+                    }
                 }
                 self.advance_incremental(output).await?;
                 // while the sink is busy, what arrives shares the next commit
@@ -114,7 +151,13 @@ impl LogStream {
             self.meter.measure(session, &self.committed.point, read, output).await;
             let (cancel, control, is_idle) = (output.cancel, output.control, output.is_idle());
             tokio::select! {
-                event = events.next_event() => self.on_received(event?, output).await?,
+                event = events.next_whole_or_piece(MAX_WHOLE_BYTES) => {
+                    if self.on_received(event?, events, output).await? {
+                        output.flush().await;
+                        return Ok(());
+                    }
+                }
+                () = self.heartbeats.wait(output.clock.since_epoch()), if self.transaction.is_none() => {}
                 () = output.stored_more(), if !is_idle => {}
                 () = self.incremental.ready(control), if self.transaction.is_none() => {}
                 () = self.meter.due() => {}
@@ -128,11 +171,26 @@ impl LogStream {
         }
     }
 
-    async fn on_received(&mut self, event: Option<Bytes>, output: &mut Output<'_>) -> CdcResult<()> {
+    /// Reads an event. Returns whether the capture was cancelled within it.
+    async fn on_received(
+        &mut self,
+        event: Option<ReceivedEvent>,
+        events: &mut BinlogStream,
+        output: &mut Output<'_>,
+    ) -> CdcResult<bool> {
         let ended = || CdcError::new(CdcErrorKind::Unreachable, "the server has ended the binary log");
-        let event = event.ok_or_else(ended)?;
-        self.on_event(&event, output).await?;
-        if output.is_full() { self.hand_over(output).await } else { Ok(()) }
+        match event.ok_or_else(ended)? {
+            ReceivedEvent::Whole(event) => self.on_event(&event, output).await?,
+            ReceivedEvent::Begun(piece) => {
+                if self.on_large(piece, events, output).await? {
+                    return Ok(true);
+                }
+            }
+        }
+        if output.is_full() {
+            self.hand_over(output).await?;
+        }
+        Ok(false)
     }
 
     /// Hands over everything.
@@ -155,9 +213,12 @@ impl LogStream {
 
     async fn commit(&mut self, output: &mut Output<'_>) -> CdcResult<()> {
         let version = self.reader.schema_version();
+        if self.position.snapshot_reads.is_none() {
+            self.snapshot_tables = TableList::default();
+        }
         let history = match version == self.stored_version {
             true => None,
-            false => Some(history_text(self.reader.history())?),
+            false => Some(history_text(self.reader.history(), &self.snapshot_tables)?),
         };
         let position = Position::Mysql(self.position.clone());
         output.commit(Checkpoint { position, history }).await?;
@@ -182,19 +243,39 @@ impl LogStream {
     }
 
     async fn on_event(&mut self, bytes: &[u8], output: &mut Output<'_>) -> CdcResult<()> {
-        let (header, event) = self.decoder.decode(bytes)?;
+        let (header, event) = match self.decoder.decode(bytes) {
+            Err(BinlogError::TooLarge { .. }) => return self.on_compressed_rows(bytes, output).await,
+            decoded => decoded?,
+        };
         let step = self.reader.read(&header, event)?;
-        let Some(Change::Payload(payload)) = &step.change else { return self.on_step(step, output).await };
-        let mut events = payload.events()?;
-        while let Some(bytes) = events.next_event()? {
-            let (header, event) = self.decoder.decode_inner(bytes)?;
-            let step = self.reader.read(&header, event)?;
-            self.on_step(step, output).await?;
-            if output.is_full() {
-                self.hand_over(output).await?;
-            }
+        match &step.change {
+            Some(Change::Payload(payload)) => self.on_payload(payload, output).await,
+            _ => self.on_step(step, output).await,
         }
-        Ok(())
+    }
+
+    /// Writes the events of rows, and hands over batches that are full; `row` is the number of the next one.
+    async fn write_rows(
+        &mut self,
+        change: &RowsChange<'_>,
+        rows: &mut Rows<'_>,
+        row: &mut u64,
+        output: &mut Output<'_>,
+    ) -> CdcResult<()> {
+        self.note_rows(change, rows.clone())?;
+        loop {
+            let (Some(transaction), place) = (&mut self.transaction, self.reader.point()) else {
+                return Ok(());
+            };
+            let statement = self.reader.statement().map(String::from_utf8_lossy);
+            let place = EventPlace { file: &place.file, now: &self.now, statement: statement.as_deref() };
+            let to_write = RowsToWrite { change, rows, row };
+            let batch = &mut output.batch;
+            if !self.writer.write_rows(to_write, transaction, place, batch, MAX_BATCH_BYTES)? {
+                return Ok(());
+            }
+            self.hand_over(output).await?;
+        }
     }
 
     async fn on_step(&mut self, step: Step<'_>, output: &mut Output<'_>) -> CdcResult<()> {
@@ -203,30 +284,21 @@ impl LogStream {
         }
         match step.change {
             Some(Change::Rows(change)) => {
-                self.note_rows(&change, output)?;
-                let (Some(transaction), place) = (&mut self.transaction, self.reader.point()) else {
-                    return Ok(());
-                };
-                let statement = self.reader.statement().map(String::from_utf8_lossy);
-                let place = EventPlace { file: &place.file, now: &self.now, statement: statement.as_deref() };
-                self.writer.write_rows(&change, transaction, place, &mut output.batch)?;
+                let mut rows = change.event.rows(&change.table.map)?;
+                self.write_rows(&change, &mut rows, &mut 0, output).await?;
             }
             Some(Change::Ddl(ddl)) => {
                 self.note_unknown_change();
                 self.write_schema_change(&ddl, output);
                 for change in &ddl.changes {
                     if let schema_history::Change::Truncated(name) = change {
-                        self.truncate(name, &ddl, output);
+                        self.truncate(name, &ddl, output)?;
                     }
                 }
             }
             _ => {}
         }
         if let Some(end) = step.end {
-            if end == End::Rollback {
-                self.note_unknown_change();
-                self.incremental.on_rollback();
-            }
             self.end(end, step.timestamp, output)?;
         }
         if let Some(point) = step.idle_at {
@@ -261,15 +333,23 @@ impl LogStream {
         changes.write_statement(ddl, &self.reader, &origin, &self.now, &mut output.batch);
     }
 
-    fn truncate(&mut self, name: &TableName, ddl: &Ddl<'_>, output: &mut Output<'_>) {
-        let Some(table) = self.reader.captured_table(name) else { return };
-        let Some(transaction) = &mut self.transaction else { return };
+    fn truncate(&mut self, name: &TableName, ddl: &Ddl<'_>, output: &mut Output<'_>) -> CdcResult<()> {
+        let Some(table) = self.reader.captured_table(name) else { return Ok(()) };
+        if self.reader.partial_rows(name).map_or(Ok(false), |rows| rows.contain_truncation())? {
+            return Ok(());
+        }
+        let Some(transaction) = &mut self.transaction else { return Ok(()) };
         let file = self.reader.point().file.as_str();
         let place = EventPlace { file, now: &self.now, statement: None };
         self.writer.write_truncate(&Arc::new(table.clone()), ddl, transaction, place, &mut output.batch);
+        Ok(())
     }
 
     fn end(&mut self, end: End, timestamp: u32, output: &mut Output<'_>) -> CdcResult<()> {
+        if end == End::Rollback {
+            self.note_unknown_change();
+            self.incremental.on_rollback();
+        }
         let Some(transaction) = self.transaction.take() else { return Ok(()) };
         let id = transaction.transaction.id.clone();
         match (end, self.before.take()) {

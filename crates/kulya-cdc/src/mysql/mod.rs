@@ -17,8 +17,10 @@ mod events;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 pub mod gtid;
+mod heartbeat;
 mod incremental;
 mod json_text;
+mod key_range;
 mod log_meter;
 mod log_stream;
 mod offset;
@@ -27,6 +29,7 @@ pub mod schema_history;
 mod session;
 mod settings;
 mod snapshot;
+mod snapshot_rows;
 pub(crate) mod source;
 pub mod source_block;
 mod stream;
@@ -36,4 +39,4 @@ mod table_rows;
 mod transaction;
 pub mod value;
 
-pub use offset::{Cut, Gtids, LogPoint, MysqlPosition, ServerName, TransactionId};
+pub use offset::{Cut, Gtids, LogPoint, MysqlPosition, ServerName, SnapshotReads, TransactionId};

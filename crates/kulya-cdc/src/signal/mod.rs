@@ -20,7 +20,7 @@ pub const MAX_DATA_BYTES: usize = 64 << 10;
 pub const MAX_ID_BYTES: usize = 200;
 
 /// A signal as its sender writes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignalRecord {
     /// The id, by which logs name the signal, and by which one that is sent twice is recognized. Empty for

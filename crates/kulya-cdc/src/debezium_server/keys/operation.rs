@@ -57,10 +57,8 @@ rows! { "debezium.source.":
     "signal.consumer.*",                  ALL, Secret,  "",        Operation, missing("use kulya capture signal");
     "notification.enabled.channels",      ALL, List,    "",        Operation, missing("notifications are not sent; progress is on standard error");
     "notification.sink.topic.name",       ALL, Text,    "",        Operation, missing("notifications are not sent; progress is on standard error");
-    "heartbeat.interval.ms",              POSTGRES, Number, "0",   Operation, used("`heartbeat-interval-ms`; the position is confirmed without heartbeats");
-    "heartbeat.interval.ms",              BINLOG, Number, "0",     Operation, fixed(&["0"], &[], "there are no heartbeats with this database yet");
-    "heartbeat.action.query",             POSTGRES, Secret, "",    Operation, used("`heartbeat-query`");
-    "heartbeat.action.query",             BINLOG, Secret, "",      Operation, missing("there are no heartbeats with this database yet");
+    "heartbeat.interval.ms",              ALL, Number,  "0",       Operation, used("`heartbeat-interval-ms`; the position is confirmed without heartbeats");
+    "heartbeat.action.query",             ALL, Secret,  "",        Operation, used("`heartbeat-query`");
     "heartbeat.topics.prefix",            ALL, Text,    "__debezium-heartbeat", Operation, needless("the topic is named by topic.heartbeat.prefix, as in Debezium");
     "topic.heartbeat.prefix",             ALL, Text,    "__debezium-heartbeat", Operation, used("`format.topic-heartbeat-prefix`");
     "topic.heartbeat.name",               ALL, Text,    "",        Operation, needless("there is no heartbeat topic");

@@ -236,7 +236,7 @@ impl Endpoint {
                 "{server} has no account {user} for this host: run CREATE USER {account} IDENTIFIED BY '…'"
             ),
             Reason::AccessDenied => format!(
-                "authentication failed at {server} for user {user}: check user and password in the URL, and the host of the account"
+                "authentication failed at {server} for user {user}: check user and password in the URL and the host of the account, and set ssl-mode=required if the account requires TLS"
             ),
             Reason::AccountUnusable => format!(
                 "the account {account} at {server} is locked or its password has expired: run ALTER USER {account} ACCOUNT UNLOCK, or set a new password with ALTER USER {account} IDENTIFIED BY '…'"

@@ -96,6 +96,7 @@ mod tests {
             gtids: gtids(ids),
             has_anonymous: false,
             cuts: BTreeMap::new(),
+            snapshot_reads: None,
             is_snapshot_unfinished: false,
             coverage: None,
             incremental: IncrementalState::default(),

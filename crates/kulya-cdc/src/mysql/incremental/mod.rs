@@ -5,23 +5,25 @@
 //! locked for a moment, as at the start of a snapshot. Nothing is written.
 
 mod cut;
+mod identity;
 mod key;
 mod query;
 
 pub(super) use cut::{ChunkCut, Streamed};
+pub(super) use identity::RowIdentity;
 
 use super::catalog::{CapturedTables, ServerFacts, TableInfo, read_definitions};
 use super::connection::{Connection, ConnectionSettings, Flavor, TextRow};
 use super::ddl::Flavour;
-use super::event_table::{EventTable, SnapshotRow};
+use super::event_table::EventTable;
 use super::offset::{GtidMode, ServerLog};
 use super::schema_history::{Table, TableName};
 use super::session;
 use super::settings::Target;
-use super::snapshot::{begin_mariadb, begin_mysql, read_error};
+use super::snapshot::session::read_error;
+use super::snapshot::{begin_mariadb, begin_mysql};
 use crate::debezium::events::EventContext;
-use crate::debezium::row_image::RowImage;
-use crate::incremental::{Chunk, ChunkReader, ChunkRequest, ChunkRow, RowKey, RowLimit, TableProgress};
+use crate::incremental::{Chunk, ChunkReader, ChunkRequest, ChunkRow, RowLimit, TableProgress};
 use crate::{CdcError, CdcErrorKind, CdcResult};
 use async_trait::async_trait;
 use query::ChunkQuery;
@@ -90,10 +92,12 @@ impl MysqlChunks {
             .map_err(CdcError::configuration)?;
         let start = start_of(&request.table, &key.names());
         let table = EventTable::new(&self.events, &definition, self.flavour, 0);
+        let identity = RowIdentity::new(&definition, &self.events, self.flavour);
         let query = ChunkQuery {
             key: &key,
             columns: table.rows.select_list(),
             table: info.quoted(),
+            identity: identity.select_list(),
             filter: start.filter.as_deref(),
         };
         let maximum = match &start.maximum {
@@ -105,7 +109,7 @@ impl MysqlChunks {
         };
         let max_rows = self.limit.rows(request.max_rows);
         let sql = query.chunk(start.last.as_deref(), &maximum, max_rows);
-        let rows = read_rows(session, &sql, &info, &table, key.columns.len()).await?;
+        let rows = read_rows(session, &sql, &info, &identity, key.columns.len()).await?;
         self.limit.on_chunk(rows.rows.len(), rows.is_cut);
         let is_end =
             !rows.is_cut && rows.rows.len() < max_rows as usize || rows.last.as_ref() == Some(&maximum);
@@ -186,9 +190,9 @@ async fn begin(
     let log = ServerLog::read(session).await?;
     if log.gtid_mode == GtidMode::On {
         // no table is locked
-        return Ok(ChunkCut::between(log.executed, &begin_mysql(session, &[], connection).await?));
+        return Ok(ChunkCut::between(log.executed, &begin_mysql(session, &mut [], &[], connection).await?));
     }
-    Ok(ChunkCut::at_place(&begin_mysql(session, std::slice::from_ref(info), connection).await?))
+    Ok(ChunkCut::at_place(&begin_mysql(session, &mut [], std::slice::from_ref(info), connection).await?))
 }
 
 async fn read_maximum(
@@ -217,7 +221,7 @@ async fn read_rows(
     session: &mut Connection,
     sql: &str,
     info: &TableInfo,
-    table: &EventTable,
+    identity: &RowIdentity,
     key_cells: usize,
 ) -> CdcResult<Rows> {
     let failed = |error| read_error(info, error);
@@ -227,7 +231,7 @@ async fn read_rows(
     while found.next_into(&mut row).await.map_err(failed)? {
         let row = std::mem::take(&mut row);
         bytes += row.cells().flatten().map(<[u8]>::len).sum::<usize>();
-        let key = row_key(&SnapshotRow { table, row: &row }).ok_or_else(no_key)?;
+        let key = identity.text_key(&row).ok_or_else(no_key)?;
         rows.rows.push(ChunkRow { key, row });
         if RowLimit::is_reached(bytes) {
             rows.is_cut = true;
@@ -236,24 +240,18 @@ async fn read_rows(
     }
     drop(found);
     if let Some(ChunkRow { row, .. }) = rows.rows.last() {
-        let first = row.len().saturating_sub(key_cells);
+        let end = row.len().saturating_sub(identity.count());
+        let first = end.saturating_sub(key_cells);
         let text = |cell| {
             row.text(cell).map(str::to_owned).ok_or_else(|| {
                 CdcError::new(CdcErrorKind::Configuration, "a key has a value that is null or not UTF-8")
             })
         };
-        rows.last = Some((first..row.len()).map(text).collect::<CdcResult<_>>()?);
+        rows.last = Some((first..end).map(text).collect::<CdcResult<_>>()?);
     }
     Ok(rows)
 }
 
 fn no_key() -> CdcError {
     CdcError::configuration("it has no key whose columns events have")
-}
-
-/// Returns the key of a row as events have it.
-pub(super) fn row_key(row: &impl RowImage) -> Option<RowKey> {
-    let mut buffer = Vec::new();
-    let (_, values) = row.write_key(&mut buffer)?;
-    buffer.get(values.range()).map(Into::into)
 }

@@ -9,6 +9,8 @@ pub(super) struct ChunkQuery<'a> {
     pub(super) columns: String,
     /// The table, quoted.
     pub(super) table: String,
+    /// The list of the columns by which the log knows a row.
+    pub(super) identity: String,
     /// The condition of the request.
     pub(super) filter: Option<&'a str>,
 }
@@ -23,17 +25,18 @@ impl ChunkQuery<'_> {
         format!("SELECT {selected} FROM {}{condition} ORDER BY {order} LIMIT 1", self.table)
     }
 
-    /// Returns the query of a chunk: the rows after a key, up to another one, with the key behind the
-    /// columns.
+    /// Returns the query of a chunk: the rows after a key, up to another one, with the key and the identity
+    /// behind the columns.
     pub(super) fn chunk(&self, after: Option<&[String]>, maximum: &[String], rows: u32) -> String {
         let mut bounds = vec![self.bound(maximum, "<", true)];
         bounds.extend(after.map(|after| self.bound(after, ">", false)));
         let order: Vec<String> = self.key.columns.iter().map(|column| column.ordered()).collect();
         let (condition, order) = (self.condition(bounds), order.join(", "));
         format!(
-            "SELECT {}, {} FROM {}{condition} ORDER BY {order} LIMIT {rows}",
+            "SELECT {}, {}, {} FROM {}{condition} ORDER BY {order} LIMIT {rows}",
             self.columns,
             self.selected(),
+            self.identity,
             self.table
         )
     }
@@ -88,13 +91,18 @@ mod tests {
     fn chunks_are_read_by_comparison_of_columns() {
         let column = |name: &str, form| KeyColumn { name: name.into(), form };
         let key = ChunkKey { columns: vec![column("a", KeyForm::Text), column("b", KeyForm::Bytes)] };
-        let mut query =
-            ChunkQuery { key: &key, columns: "`a`,`b`".into(), table: "`d`.`t`".into(), filter: None };
+        let mut query = ChunkQuery {
+            key: &key,
+            columns: "`a`,`b`".into(),
+            table: "`d`.`t`".into(),
+            identity: "`b`".into(),
+            filter: None,
+        };
         assert_eq!(query.maximum(), "SELECT `a`, HEX(`b`) FROM `d`.`t` ORDER BY `a` DESC, `b` DESC LIMIT 1");
         let maximum = ["it's".to_owned(), "ff".to_owned()];
         assert_eq!(
             query.chunk(None, &maximum, 5),
-            "SELECT `a`,`b`, `a`, HEX(`b`) FROM `d`.`t` WHERE `a` <= 'it''s' AND ((`a` < 'it''s') OR \
+            "SELECT `a`,`b`, `a`, HEX(`b`), `b` FROM `d`.`t` WHERE `a` <= 'it''s' AND ((`a` < 'it''s') OR \
              (`a` = 'it''s' AND `b` <= x'ff')) ORDER BY `a`, `b` LIMIT 5"
         );
         query.filter = Some("x OR y -- z");

@@ -4,9 +4,8 @@
 use super::LogStream;
 use crate::CdcResult;
 use crate::incremental::{FinishedChunk, StreamProgress};
-use crate::mysql::binlog::{Row, RowsKind};
-use crate::mysql::event_table::LogRow;
-use crate::mysql::incremental::{MysqlChunks, Streamed, plain_name, row_key};
+use crate::mysql::binlog::{Row, Rows, RowsKind};
+use crate::mysql::incremental::{MysqlChunks, Streamed, plain_name};
 use crate::mysql::source_block::Origin;
 use crate::mysql::stream::RowsChange;
 use crate::output::Output;
@@ -40,7 +39,7 @@ impl LogStream {
         chunk: FinishedChunk<MysqlChunks>,
         output: &mut Output<'_>,
     ) -> CdcResult<()> {
-        let table = self.writer.table(&chunk.table, &mut output.batch);
+        let mut table = self.writer.table(&chunk.table, &mut output.batch);
         let point = self.position.point.clone();
         // whole seconds, as Debezium has them
         let seconds = i64::try_from(output.clock.since_epoch().as_secs()).unwrap_or_default();
@@ -56,7 +55,7 @@ impl LogStream {
             query: None,
         };
         for row in &chunk.rows {
-            self.writer.write_snapshot_row(&table, row, &origin, &self.now, &mut output.batch);
+            self.writer.write_snapshot_row(&mut table, row, &origin, &self.now, &mut output.batch);
             if output.is_full() {
                 output.stage().await?;
             }
@@ -65,37 +64,53 @@ impl LogStream {
     }
 
     /// Takes note of changed rows: a chunk does not have them, and a signal may be in one.
-    pub(super) fn note_rows(&mut self, change: &RowsChange<'_>, output: &mut Output<'_>) -> CdcResult<()> {
-        let name = &change.table.table.name;
-        let is_signal = change.event.kind == RowsKind::Insert
-            && self.settings.is_signal_table(&name.database, &name.table);
+    pub(super) fn note_rows(&mut self, change: &RowsChange<'_>, mut rows: Rows<'_>) -> CdcResult<()> {
+        let is_signal = self.is_signal(change);
         if !is_signal && !self.incremental.has_window() {
             return Ok(());
         }
         let Some(transaction) = &self.transaction else { return Ok(()) };
         let transaction = (transaction.transaction.id.clone(), transaction.transaction.start.clone());
-        let name = plain_name(name);
+        let definition = &change.table.table;
+        let name = plain_name(&definition.name);
         if !is_signal && self.incremental.window_of(&name).is_none() {
             return Ok(());
         }
-        let table = self.writer.table(&change.table.table, &mut output.batch);
-        let mut rows = change.event.rows(&change.table.map)?;
+        let known = self.identity.take().filter(|identity| identity.is_of(definition));
+        let identity = known.unwrap_or_else(|| self.writer.identity(definition));
         let mut row = Row::default();
         while rows.next_row(&mut row)? {
             if is_signal {
-                self.incremental.on_logged_signal(signal(&LogRow { table: &table, cells: &row.after }));
+                self.incremental.on_logged_signal(identity.signal(&row.after));
             }
             let Some((window, _)) = self.incremental.window_of(&name) else { continue };
             let before = (change.event.kind != RowsKind::Insert).then_some(&row.before);
             let after = (change.event.kind != RowsKind::Delete).then_some(&row.after);
             for cells in [before, after].into_iter().flatten() {
-                match row_key(&LogRow { table: &table, cells }) {
+                match identity.log_key(cells) {
                     Some(key) => window.on_change(&transaction, &key),
                     None => window.on_unknown_change(&transaction),
                 }
             }
         }
+        self.identity = Some(identity);
         Ok(())
+    }
+
+    /// Takes note of a row that is larger than an event can be.
+    pub(super) fn note_cut_row(&mut self, change: &RowsChange<'_>) {
+        if self.is_signal(change) {
+            // it is reported as malformed
+            self.incremental.on_logged_signal(SignalRecord::default());
+        }
+        if self.incremental.window_of(&plain_name(&change.table.table.name)).is_some() {
+            self.note_unknown_change();
+        }
+    }
+
+    fn is_signal(&self, change: &RowsChange<'_>) -> bool {
+        let name = &change.table.table.name;
+        change.event.kind == RowsKind::Insert && self.settings.is_signal_table(&name.database, &name.table)
     }
 
     /// Takes note of a statement that may change the definition or all rows of the table of a chunk, or of a
@@ -105,22 +120,4 @@ impl LogStream {
         let transaction = (transaction.transaction.id.clone(), transaction.transaction.start.clone());
         self.incremental.on_unknown_change(&transaction);
     }
-}
-
-/// Returns the signal of a row: its first three columns, whatever their names.
-fn signal(row: &LogRow<'_>) -> SignalRecord {
-    let mut json = Vec::new();
-    row.table.rows.write_row(row.cells, &mut json, &mut Vec::new());
-    let members: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(&json).unwrap_or_default();
-    let text = |place: usize| {
-        let name = row.table.rows.column_names().nth(place)?;
-        Some(match members.get(name)? {
-            serde_json::Value::String(text) => text.clone(),
-            serde_json::Value::Null => String::new(),
-            other => other.to_string(),
-        })
-    };
-    let text = |place| text(place).unwrap_or_default();
-    SignalRecord { id: text(0), kind: text(1), data: text(2) }
 }

@@ -21,9 +21,11 @@ use super::column::{Kind, Labels};
 use super::json_text;
 use crate::debezium::json;
 use crate::debezium::written::{Written, done};
+use kulya_store::framing::MAX_EVENT_BYTES;
 
-/// Greatest size of an unpacked value of a COMPRESSED column, in bytes: the largest packet of the servers.
-const MAX_UNPACKED_BYTES: u64 = 1 << 30;
+/// Greatest size of an unpacked value of a COMPRESSED column, in bytes. An event that is larger than a stream
+/// takes has less, even if each character takes four bytes in the column.
+pub(crate) const MAX_UNPACKED_BYTES: u64 = 4 * (MAX_EVENT_BYTES as u64) + 1;
 
 /// Writes a cell of the binary log.
 pub fn write_binlog_value(kind: &Kind, value: &Value<'_>, out: &mut Vec<u8>) -> Written {

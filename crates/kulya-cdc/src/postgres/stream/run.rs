@@ -4,6 +4,7 @@ use super::state::ReplicationStream;
 use crate::debezium::envelope::ProcessingTime;
 use crate::output::Output;
 use crate::postgres::connection::replication::{ReplicationConnection, StreamMessage};
+use crate::postgres::heartbeat::run_statement;
 use crate::{CdcResult, Position};
 use std::time::Duration;
 
@@ -46,7 +47,9 @@ impl ReplicationStream<'_> {
                 if self.is_caught_up || output.cancel.is_cancelled() {
                     return self.finish(connection, output).await;
                 }
-                self.heartbeats.beat(self.session, output).await?;
+                if let Some(statement) = self.heartbeats.beat(output) {
+                    run_statement(self.session, statement, output).await?;
+                }
                 self.advance_incremental(output).await?;
                 // while the sink is busy, what arrives shares the next commit
                 if !output.batch.is_empty() && output.is_idle() {

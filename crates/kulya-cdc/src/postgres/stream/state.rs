@@ -3,11 +3,11 @@
 use crate::debezium::envelope::ProcessingTime;
 use crate::debezium::events::{EventContext, TopicEvents};
 use crate::debezium::replaced_values::ReplacedValues;
+use crate::heartbeat::Heartbeats;
 use crate::incremental::Incremental;
 use crate::output::Output;
 use crate::postgres::catalog::Catalog;
 use crate::postgres::connection::session::Session;
-use crate::postgres::heartbeat::Heartbeats;
 use crate::postgres::incremental::{PostgresChunks, StreamedTransactions};
 use crate::postgres::log_meter::LogMeter;
 use crate::postgres::offset::PostgresPosition;
@@ -28,7 +28,7 @@ pub(crate) struct ReplicationStream<'a> {
     pub(super) source: SourceStart,
     pub(super) transactions: TopicEvents,
     pub(super) messages: TopicEvents,
-    pub(super) heartbeats: Heartbeats<'a>,
+    pub(super) heartbeats: Heartbeats,
     /// The position of the next commit.
     pub(super) position: PostgresPosition,
     /// The content of the message at which to stop.
