@@ -34,6 +34,10 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use work::relation;
 
+/// The time that a reader waits for a lock, in milliseconds. This session has the locks of all tables, so a
+/// reader waits only behind a statement that waits for this session, as an ALTER TABLE does: neither would
+/// end. The attempt ends instead, the statement runs, and the next attempt goes on after it.
+const MAX_LOCK_MILLIS: u32 = 1000;
 /// The number of tables that one statement locks.
 const TABLES_PER_LOCK: usize = 100;
 
@@ -161,6 +165,7 @@ impl<'a> Snapshot<'a> {
             let mut session = CopySession::open(self.target).await?;
             session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
             session.execute(&format!("SET TRANSACTION SNAPSHOT {}", literal(&snapshot))).await?;
+            session.execute(&format!("SET LOCAL lock_timeout = {MAX_LOCK_MILLIS}")).await?;
             session.execute(&format!("SAVEPOINT {}", reader::SAVEPOINT)).await?;
             sessions.push(session);
         }
