@@ -9,6 +9,7 @@ mod binlog_columns;
 mod binlog_faults;
 mod binlog_server;
 mod binlog_setups;
+mod binlog_snapshots;
 mod binlog_zoo;
 mod column_rules;
 mod connection_faults;
