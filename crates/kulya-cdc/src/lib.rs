@@ -43,6 +43,7 @@ mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod heartbeat_timer;
+mod memory;
 pub mod mysql;
 pub mod name_patterns;
 mod output;

@@ -18,6 +18,7 @@ use crate::control::Control;
 use crate::debezium::Compatibility;
 use crate::debezium::connector::Connector;
 use crate::debezium::events::EventContext;
+use crate::memory::Memory;
 use crate::output::Output;
 use crate::settings::SnapshotMode;
 use crate::source::{Source, SourceConnection};
@@ -65,6 +66,10 @@ impl Source for MysqlSource {
         self.control.describe(&self.target.settings.name, connector.name());
         let events = Arc::new(self.target.settings.events(connector, &self.run_id));
         Ok(MysqlConnection { target: self.target.clone(), events, session, facts })
+    }
+
+    fn memory(&self) -> Memory {
+        self.target.settings.memory()
     }
 }
 

@@ -13,6 +13,7 @@ mod database;
 mod failing_sink;
 mod faults;
 mod golden;
+mod large_transactions;
 mod operation;
 mod proxy;
 mod real_mariadb;

@@ -31,6 +31,10 @@ impl ReplicationStream<'_> {
         } else {
             None
         };
+        // while it is read from the spool, there is none here
+        if let Some(spool) = &mut self.spool {
+            self.described.insert(relation.id, spool.count_description());
+        }
         self.relations.insert(relation.id, table);
         Ok(())
     }

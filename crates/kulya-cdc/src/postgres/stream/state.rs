@@ -11,6 +11,8 @@ use crate::postgres::log_meter::LogMeter;
 use crate::postgres::offset::PostgresPosition;
 use crate::postgres::settings::Target;
 use crate::postgres::source_block::{Origin, SourceStart};
+use crate::postgres::spool::{Spool, SpoolReader, SpooledTransaction};
+use crate::postgres::streamed::StreamCommit;
 use crate::postgres::table::Table;
 use crate::postgres::transaction::{LastCommit, Transaction};
 use std::collections::{HashMap, VecDeque};
@@ -35,12 +37,29 @@ pub(crate) struct ReplicationStream<'a> {
     /// The numbers of the commits that are not stored yet, with their positions.
     pub(super) unconfirmed: VecDeque<(u64, u64)>,
     pub(super) relations: HashMap<u32, Option<Arc<Table>>>,
+    /// The transactions that have not ended; `None` if the server sends them when they are committed.
+    pub(super) spool: Option<Spool>,
+    /// The number of each table's last description, in the order of arrival, if there is a spool.
+    pub(super) described: HashMap<u32, u64>,
+    /// The committed transaction that is read from the spool.
+    pub(super) replay: Option<Replay>,
+    pub(super) server_version: u32,
     pub(super) replaced_values: ReplacedValues,
     pub(super) transaction: Option<Transaction>,
     pub(super) last_commit: Option<LastCommit>,
     pub(super) now: ProcessingTime,
     pub(super) is_caught_up: bool,
     pub(super) meter: LogMeter,
+}
+
+/// A committed transaction that is read from the spool.
+pub(super) struct Replay {
+    pub(super) commit: StreamCommit,
+    pub(super) transaction: SpooledTransaction,
+    pub(super) reader: SpoolReader,
+    pub(super) has_begun: bool,
+    /// The tables that were described after this transaction described them, as other transactions have them.
+    pub(super) later: Vec<(u32, Option<Arc<Table>>)>,
 }
 
 impl<'a> ReplicationStream<'a> {
@@ -66,6 +85,10 @@ impl<'a> ReplicationStream<'a> {
             position,
             unconfirmed: VecDeque::new(),
             relations: HashMap::new(),
+            spool: None,
+            described: HashMap::new(),
+            replay: None,
+            server_version: 0,
             replaced_values: ReplacedValues::default(),
             transaction: None,
             last_commit: None,
@@ -73,6 +96,11 @@ impl<'a> ReplicationStream<'a> {
             is_caught_up: false,
             meter: LogMeter::default(),
         }
+    }
+
+    /// Sets the server's version as a number, and the spool for what it sends before transactions end.
+    pub(crate) fn with_server(self, version: u32, spool: Option<Spool>) -> Self {
+        Self { server_version: version, spool, ..self }
     }
 }
 
