@@ -116,8 +116,8 @@ fn settings(database: &Database, folder: &Path, is_streaming: bool) -> CaptureSe
     settings
 }
 
-/// Runs a capture until everything is stored. The clock differs for each run, because it identifies the run in
-/// the log; [`masked`] hides it.
+/// Runs a capture until everything is stored. The clock differs for each run, because it identifies the run
+/// in the log; [`masked`] hides it.
 async fn capture(settings: &CaptureSettings, sink: &mut MemorySink) {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     let second = 1_700_000_000 + RUNS.fetch_add(1, Ordering::Relaxed);
