@@ -44,6 +44,7 @@ mod error;
 pub mod fuzzing;
 mod heartbeat;
 mod heartbeat_timer;
+mod memory;
 pub mod mysql;
 pub mod name_patterns;
 mod output;

@@ -17,7 +17,7 @@ use super::transaction::OpenTransaction;
 use crate::batch::Mark;
 use crate::debezium::envelope::ProcessingTime;
 use crate::heartbeat::Heartbeats;
-use crate::output::{MAX_BATCH_BYTES, Output};
+use crate::output::Output;
 use crate::snapshot_progress::TableList;
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position};
 use futures::FutureExt;
@@ -256,8 +256,8 @@ impl LogStream {
             let statement = self.reader.statement().map(String::from_utf8_lossy);
             let place = EventPlace { file: &place.file, now: &self.now, statement: statement.as_deref() };
             let to_write = RowsToWrite { change, rows, row };
-            let batch = &mut output.batch;
-            if !self.writer.write_rows(to_write, transaction, place, batch, MAX_BATCH_BYTES)? {
+            let max_bytes = output.max_batch_bytes();
+            if !self.writer.write_rows(to_write, transaction, place, &mut output.batch, max_bytes)? {
                 return Ok(());
             }
             self.hand_over(output).await?;

@@ -73,14 +73,18 @@ impl Database {
 
     /// Drops the replication slot, if there is one.
     pub(crate) async fn drop_slot(&self) {
-        let slot = format!("kulya_{}", self.name);
+        self.drop_slots(&format!("kulya_{}", self.name)).await;
+    }
+
+    /// Drops the replication slots whose names match a pattern of LIKE.
+    pub(crate) async fn drop_slots(&self, pattern: &str) {
         let drop_slot = format!(
-            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{slot}'"
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE '{pattern}'"
         );
         // the server notices the end of a walsender's client with a delay; terminating the backend is
         // immediate
         let terminate = format!(
-            "SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = '{slot}' AND active_pid IS NOT NULL"
+            "SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name LIKE '{pattern}' AND active_pid IS NOT NULL"
         );
         self.admin.batch_execute(&terminate).await.unwrap();
         self.admin.batch_execute(&drop_slot).await.unwrap();
@@ -165,6 +169,8 @@ impl Sink for MemorySink {
 /// The tables of a load, and their current rows.
 pub(crate) struct PostgresWorkload {
     database: Database,
+    /// What each transaction does beside its statements, so that PostgreSQL sends it before its commit.
+    ballast: &'static str,
 }
 
 impl PostgresWorkload {
@@ -175,7 +181,16 @@ impl PostgresWorkload {
                    CREATE TABLE hist (id int PRIMARY KEY, v int NOT NULL); \
                    INSERT INTO acc SELECT i, i FROM generate_series(1, 20) AS i";
         database.client.batch_execute(sql).await.unwrap();
-        Self { database }
+        Self { database, ballast: "" }
+    }
+
+    /// Makes all transactions large, by rows of a table of its own and by changes that are rolled back.
+    pub(crate) async fn with_large_transactions(self) -> Self {
+        self.database.client.batch_execute("CREATE TABLE ballast (v text)").await.unwrap();
+        let ballast = "INSERT INTO ballast SELECT repeat('x', 300) FROM generate_series(1, 250); \
+                       SAVEPOINT s; UPDATE acc SET v = v + 1000; \
+                       INSERT INTO ballast SELECT repeat('x', 300) FROM generate_series(1, 250); ROLLBACK TO s; ";
+        Self { ballast, ..self }
     }
 
     pub(crate) fn settings(&self) -> CaptureSettings {
@@ -186,7 +201,8 @@ impl PostgresWorkload {
 #[async_trait]
 impl Workload for PostgresWorkload {
     async fn transaction(&self, statements: &[String]) {
-        let sql = format!("BEGIN; {}; COMMIT", statements.join("; "));
+        let separator = format!("; {}", self.ballast);
+        let sql = format!("BEGIN; {}; {}COMMIT", statements.join(&separator), self.ballast);
         self.database.client.batch_execute(&sql).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
     }
 

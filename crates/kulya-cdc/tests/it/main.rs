@@ -18,6 +18,7 @@ mod encodings;
 mod failing_sink;
 mod faults;
 mod golden;
+mod large_transactions;
 mod operation;
 mod parallel_snapshots;
 mod proxy;
