@@ -11,7 +11,7 @@ use super::catalog::{Catalog, TableInfo};
 use super::connection::copy::CopySession;
 use super::connection::server_error::ServerError;
 use super::connection::session::{Session, identifier, literal, parse_lsn};
-use super::connection::wait::wait_for;
+use super::connection::wait;
 use super::copy_line::CopyLine;
 use super::offset::{PostgresPosition, SnapshotCut};
 use super::publication::PublishedTable;
@@ -99,17 +99,14 @@ impl<'a> Snapshot<'a> {
             let names: Vec<String> = group.iter().map(|table| self.relation(&table.info)).collect();
             let names = names.join(", ");
             let sql = format!("LOCK TABLE {names} IN ACCESS SHARE MODE");
-            let lock = self.session.execute(&sql);
-            wait_for(self.target, self.session, "a lock of the tables of the snapshot", lock).await.map_err(
-                |e| {
-                    // a table that is gone is not in the next attempt
-                    let kind = match ServerError::cause_of(&e) {
-                        Some(cause) if cause.code == "42P01" => CdcErrorKind::Unreachable,
-                        _ => e.kind(),
-                    };
-                    CdcError::new(kind, format!("cannot lock the tables of the snapshot: {e}")).because(e)
-                },
-            )?;
+            wait::run(self.session, "a lock of the tables of the snapshot", &sql).await.map_err(|e| {
+                // a table that is gone is not in the next attempt
+                let kind = match ServerError::cause_of(&e) {
+                    Some(cause) if cause.code == "42P01" => CdcErrorKind::Unreachable,
+                    _ => e.kind(),
+                };
+                CdcError::new(kind, format!("cannot lock the tables of the snapshot: {e}")).because(e)
+            })?;
         }
         Ok(())
     }
@@ -144,7 +141,9 @@ impl<'a> Snapshot<'a> {
         for (index, published) in tables.iter().enumerate() {
             let table = self.table(published, output).await?;
             let exists = format!("SELECT EXISTS ({})", self.select(published, &table));
-            if self.session.value(&exists).await.map_err(|e| reading_failed(published, e))? == "t" {
+            let found = wait::run(self.session, "the first row of a table", &exists).await;
+            let found = found.map_err(|e| reading_failed(published, e))?;
+            if found.first().and_then(|row| row.get(0)) == Some("t") {
                 with_rows.push(index);
             }
             versions.push(table);
