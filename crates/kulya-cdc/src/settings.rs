@@ -22,8 +22,9 @@ pub(crate) const MAX_SNAPSHOT_READERS: u32 = 16;
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct CaptureSettings {
     /// `postgres://user:password@host:port/database`, with the parameters of libpq `sslmode` (default
-    /// `prefer`), `sslrootcert`, `options`, `connect_timeout` and `application_name`; several hosts are tried
-    /// in order. Or `mysql://user:password@host:port/database`, `mariadb://…`
+    /// `prefer`), `sslrootcert`, `options`, `connect_timeout`, `application_name`, `keepalives_idle`,
+    /// `keepalives_interval` and `keepalives_retries` (when a silent connection is lost); several hosts are
+    /// tried in order. Or `mysql://user:password@host:port/database`, `mariadb://…`
     /// ([`ConnectionSettings::parse`](crate::mysql::connection::ConnectionSettings::parse)). The password may
     /// be in `password` or `password_file` instead.
     pub url: String,

@@ -13,6 +13,7 @@ pub(crate) mod fuzzing;
 mod heartbeat;
 mod key_range;
 mod literal;
+mod liveness;
 mod log_meter;
 mod offset;
 mod pgoutput;
@@ -28,6 +29,7 @@ mod stream;
 mod streamed;
 mod table;
 mod time;
+mod timeline;
 mod transaction;
 mod value;
 
@@ -41,8 +43,8 @@ use crate::source::{Source, SourceConnection};
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress, SnapshotMode, StopCondition};
 use async_trait::async_trait;
 use connection::replication::ReplicationConnection;
-use connection::session::{Server, Session, lsn_text};
-use connection::wait::wait_for;
+use connection::session::{Server, Session, literal, lsn_text, parse_lsn};
+use connection::wait;
 use kulya_store::clock::Clock;
 use publication::{Publication, PublishedTable};
 use settings::Target;
@@ -147,9 +149,17 @@ impl SourceConnection for PostgresConnection {
         stop_condition: StopCondition,
         output: &mut Output<'_>,
     ) -> CdcResult<()> {
-        let position = position_of(start.clone())?;
+        let mut position = position_of(start.clone())?;
         let snapshot_rows = SnapshotRows::new(&position, &start)?;
         let mut connection = ReplicationConnection::open(&self.target, Arc::clone(output.clock)).await?;
+        // of the connection that streams: another one may have reached another server
+        let place = connection.log_place().await?;
+        let history = match timeline::needs_history(&position, &place) {
+            true => Some(connection.timeline_history(place.timeline).await?),
+            false => None,
+        };
+        timeline::check(&position, &place, history.as_deref())?;
+        position.timeline = Some(place.timeline);
         let settings = &self.target.settings;
         let is_streaming = settings.streaming
             && self.server.version >= VERSION_WITH_STREAMING
@@ -198,7 +208,11 @@ async fn validate_offset(
         ));
     }
     match session.slot(&position.slot).await? {
-        None => invalid(format!("replication slot {} of {name} does not exist", position.slot)),
+        None => invalid(format!(
+            "replication slot {} of {name} does not exist: it was dropped, or the server was promoted and its \
+             primary server's slot was none with failover = true (PostgreSQL 17)",
+            position.slot
+        )),
         Some(slot) if slot.is_lost => {
             invalid(format!("PostgreSQL has removed the log that replication slot {} needs", position.slot))
         }
@@ -222,12 +236,15 @@ impl PostgresConnection {
     /// Creates the replication slot. Returns the position before the snapshot.
     async fn first_position(&mut self, output: &Output<'_>) -> CdcResult<PostgresPosition> {
         // what the log needs is checked before the rows are read
-        ReplicationConnection::open(&self.target, Arc::clone(output.clock)).await?.close().await;
+        let mut connection = ReplicationConnection::open(&self.target, Arc::clone(output.clock)).await?;
+        let timeline = connection.log_place().await?.timeline;
+        connection.close().await;
         let lsn = prepare_slot(&self.session, &self.target).await?;
         Ok(PostgresPosition {
             system: self.server.system.clone(),
             database: self.target.database.clone(),
             slot: self.target.settings.slot.clone(),
+            timeline: Some(timeline),
             lsn,
             message_lsn: 0,
             snapshot: None,
@@ -303,14 +320,11 @@ fn unread(tables: Vec<PublishedTable>, position: &PostgresPosition, list: &Table
 async fn prepare_slot(session: &Session, target: &Target) -> CdcResult<u64> {
     let name = &target.settings.slot;
     let Some(slot) = session.slot(name).await? else {
-        let create = session.create_slot(name);
-        return wait_for(
-            target,
-            session,
-            "the end of the transactions that were open before the slot",
-            create,
-        )
-        .await;
+        let sql =
+            format!("SELECT lsn FROM pg_create_logical_replication_slot({}, 'pgoutput')", literal(name));
+        let what = "the end of the transactions that were open before the slot";
+        let created = wait::run(session, what, &sql).await?;
+        return parse_lsn(created.first().and_then(|row| row.get(0)).unwrap_or_default());
     };
     if slot.plugin != "pgoutput" || slot.database != target.database {
         return Err(CdcError::configuration(format!(

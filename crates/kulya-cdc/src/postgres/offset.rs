@@ -15,6 +15,9 @@ pub struct PostgresPosition {
     pub database: String,
     /// The replication slot that retains the log.
     pub slot: String,
+    /// The timeline of the log; `None` if an earlier version stored the position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<u32>,
     /// Every transaction whose commit ends at or before this log position is stored.
     pub lsn: u64,
     /// The log position of the last stored non-transactional message.
@@ -49,6 +52,13 @@ impl fmt::Display for PostgresPosition {
 }
 
 impl PostgresPosition {
+    /// Returns the position before which everything may be stored: that of the log, or of a snapshot that is
+    /// ahead of it.
+    pub(super) fn reach(&self) -> u64 {
+        let cuts = self.snapshot.iter().chain(self.table_snapshots.values());
+        cuts.map(|cut| cut.lsn).fold(self.lsn, u64::max)
+    }
+
     /// Removes the cuts of table snapshots that are behind the position: the log has nothing more that they
     /// contain.
     pub fn forget_passed_snapshots(&mut self) {

@@ -1,13 +1,13 @@
 //! Large transactions that PostgreSQL sends before they are committed: their events are those of transactions
 //! that are sent when they are committed, byte for byte.
 
-use crate::database::{Database, MemorySink, PostgresWorkload, StoredRecord, catch_up};
+use crate::database::{Database, MemorySink, StoredRecord, catch_up};
+use crate::postgres_workload::PostgresWorkload;
 use async_trait::async_trait;
 use kulya_cdc::debezium::Compatibility;
 use kulya_cdc::kulya_store::clock::ManualClock;
 use kulya_cdc::{Batch, CancellationToken, Capture, CaptureSettings, CdcResult, Checkpoint, Control, Sink};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -204,15 +204,15 @@ fn assert_same(plain: &[StoredRecord], streamed: &[StoredRecord]) {
 #[ignore = "needs PostgreSQL: run cargo xtask test"]
 async fn captures_survive_faults_with_streaming() {
     let folder = tempfile::tempdir().unwrap();
-    crate::faults::captures_survive_faults(async |_| {
-        let workload = PostgresWorkload::create("faults_streaming").await.with_large_transactions().await;
-        let mut settings = workload.settings();
+    crate::faults::captures_survive_faults(async |seed| {
+        let (workload, mut settings) = PostgresWorkload::create(&format!("faults_streaming_{seed}")).await;
+        let workload = workload.with_large_transactions().await;
         settings.url.push_str(SMALL);
         settings.tables = vec!["public.acc".into(), "public.hist".into()];
         settings.streaming = true;
         settings.spool_folder = Some(folder.path().to_owned());
         settings.memory = 2 << 20;
-        (Arc::new(workload), settings)
+        (workload, settings)
     })
     .await;
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "files in the spool");

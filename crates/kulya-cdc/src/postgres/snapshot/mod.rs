@@ -16,7 +16,7 @@ use super::catalog::Catalog;
 use super::connection::copy::CopySession;
 use super::connection::server_error::ServerError;
 use super::connection::session::{Session, literal, parse_lsn};
-use super::connection::wait::wait_for;
+use super::connection::wait;
 use super::offset::{PostgresPosition, SnapshotCut};
 use super::publication::PublishedTable;
 use super::settings::Target;
@@ -97,17 +97,14 @@ impl<'a> Snapshot<'a> {
             let names: Vec<String> = group.iter().map(|table| relation(&table.info, self.events)).collect();
             let names = names.join(", ");
             let sql = format!("LOCK TABLE {names} IN ACCESS SHARE MODE");
-            let lock = self.session.execute(&sql);
-            wait_for(self.target, self.session, "a lock of the tables of the snapshot", lock).await.map_err(
-                |e| {
-                    // a table that is gone is not in the next attempt
-                    let kind = match ServerError::cause_of(&e) {
-                        Some(cause) if cause.code == "42P01" => CdcErrorKind::Unreachable,
-                        _ => e.kind(),
-                    };
-                    CdcError::new(kind, format!("cannot lock the tables of the snapshot: {e}")).because(e)
-                },
-            )?;
+            wait::run(self.session, "a lock of the tables of the snapshot", &sql).await.map_err(|e| {
+                // a table that is gone is not in the next attempt
+                let kind = match ServerError::cause_of(&e) {
+                    Some(cause) if cause.code == "42P01" => CdcErrorKind::Unreachable,
+                    _ => e.kind(),
+                };
+                CdcError::new(kind, format!("cannot lock the tables of the snapshot: {e}")).because(e)
+            })?;
         }
         Ok(())
     }
@@ -178,11 +175,12 @@ impl<'a> Snapshot<'a> {
             let filter = published.filter.as_ref().map(|filter| format!(" WHERE {filter}"));
             let relation = relation(&published.info, self.events);
             let exists = format!("SELECT EXISTS (SELECT FROM {relation}{})", filter.unwrap_or_default());
-            let has_rows = self.session.value(&exists).await.map_err(|error| {
+            let found = wait::run(self.session, "the first row of a table", &exists).await;
+            let found = found.map_err(|error| {
                 let what = format!("reading table {} failed: {error}", published.info.name());
                 CdcError::new(error.kind(), what).because(error)
             })?;
-            if has_rows == "t" {
+            if found.first().and_then(|row| row.get(0)) == Some("t") {
                 place.is_last = true;
                 break;
             }
