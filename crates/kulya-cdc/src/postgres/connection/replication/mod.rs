@@ -272,9 +272,9 @@ impl ReplicationConnection {
     /// Returns the error of an object that is missing at a place of the log.
     fn undecodable(&self, error: ServerError) -> CdcError {
         let what = format!(
-            "PostgreSQL cannot decode the log: {}. It was dropped at a place that has not been read yet: drop slot {} \
+            "PostgreSQL cannot decode the log: {error}: it was dropped at a place that has not been read yet: drop slot {} \
              and capture under another name, or set snapshot-mode = \"when_needed\" to read all rows again",
-            error.message, self.slot
+            self.slot
         );
         CdcError::new(CdcErrorKind::Position, what).because(error)
     }
