@@ -54,6 +54,7 @@ mod progress;
 mod removal;
 mod settings;
 mod sink;
+mod snapshot_parts;
 pub mod snapshot_progress;
 mod source;
 pub mod status;

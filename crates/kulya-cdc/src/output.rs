@@ -15,9 +15,6 @@ use tokio_util::sync::CancellationToken;
 
 /// The size at which a batch is handed over even if the sink is busy, in bytes.
 pub(crate) const MAX_BATCH_BYTES: usize = 1 << 20;
-/// The number of a snapshot's rows between two progress notifications, and between two checks for
-/// cancellation.
-const ROWS_PER_PROGRESS: u64 = 1000;
 
 /// A batch on its way to the sink.
 pub(crate) struct Delivery {
@@ -141,18 +138,6 @@ impl Output<'_> {
         Ok(self.committed)
     }
 
-    /// Notifies of a snapshot's progress, after each row of a table; `count` is the row's number, from 1.
-    ///
-    /// # Errors
-    /// `Unreachable` when the capture was cancelled.
-    pub(crate) fn on_snapshot_row(&self, count: u64) -> CdcResult<()> {
-        if count.is_multiple_of(ROWS_PER_PROGRESS) {
-            (self.on_progress)(Progress::SnapshotRows(ROWS_PER_PROGRESS));
-            self.check_cancelled()?;
-        }
-        Ok(())
-    }
-
     /// Ends a snapshot that was cancelled.
     ///
     /// # Errors
@@ -162,11 +147,6 @@ impl Output<'_> {
             true => Err(CdcError::new(CdcErrorKind::Unreachable, "cancelled during the snapshot")),
             false => Ok(()),
         }
-    }
-
-    /// Notifies of the rows since the last notification, at the end of a table of `count` rows.
-    pub(crate) fn on_snapshot_table_end(&self, count: u64) {
-        (self.on_progress)(Progress::SnapshotRows(count % ROWS_PER_PROGRESS));
     }
 
     async fn deliver(&mut self, checkpoint: Option<Checkpoint>) -> CdcResult<()> {

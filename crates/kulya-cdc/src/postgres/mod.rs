@@ -262,9 +262,8 @@ impl PostgresConnection {
 /// Returns the tables of which rows remain to be read.
 fn unread(tables: Vec<PublishedTable>, position: &PostgresPosition, list: &TableList) -> Vec<PublishedTable> {
     let is_read = |table: &PublishedTable| {
-        let name = table.info.name();
-        let reads = position.snapshot_reads.as_ref().zip(list.number(&name));
-        position.table_snapshots.contains_key(&name)
+        let reads = position.snapshot_reads.as_ref().zip(list.number(&table.info.quoted()));
+        position.table_snapshots.contains_key(&table.info.name())
             || reads.is_some_and(|(reads, number)| reads.progress.table(number).is_complete())
     };
     tables.into_iter().filter(|table| !is_read(table)).collect()

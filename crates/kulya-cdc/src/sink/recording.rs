@@ -23,7 +23,7 @@ enum Line {
     Table(RowSchema),
     Record(RecordLine),
     History(String),
-    Commit(Position),
+    Commit(Box<Position>),
 }
 
 /// A record. Key, value and headers are JSON and written unchanged.
@@ -117,7 +117,7 @@ impl RecordingSink {
             match serde_json::from_str(&line) {
                 Ok(Line::Commit(stored)) => {
                     history = new_history.take().or(history);
-                    checkpoint = Some(Checkpoint { position: stored, history: history.clone() });
+                    checkpoint = Some(Checkpoint { position: *stored, history: history.clone() });
                     commit_end = offset;
                     tables.extend(new_tables.drain());
                 }
@@ -182,7 +182,7 @@ impl Sink for RecordingSink {
         if let Some(history) = &checkpoint.history {
             self.write_line(&Line::History(history.to_string()))?;
         }
-        self.write_line(&Line::Commit(checkpoint.position.clone()))?;
+        self.write_line(&Line::Commit(checkpoint.position.clone().into()))?;
         let lines = std::mem::take(&mut self.buffer);
         let result = self.file.write_all(&lines).and_then(|()| self.file.sync_data());
         result.map_err(|e| io_error(&self.path, e))?;
@@ -227,9 +227,9 @@ pub async fn replay(log: impl BufRead + Send, sink: &mut dyn Sink) -> CdcResult<
                 let batch = std::mem::take(&mut batch);
                 if is_resumed {
                     records += batch.events();
-                    sink.commit(batch, &Checkpoint { position, history: history.take() }).await?;
+                    sink.commit(batch, &Checkpoint { position: *position, history: history.take() }).await?;
                 } else {
-                    is_resumed = stored.as_ref() == Some(&position);
+                    is_resumed = stored.as_ref() == Some(&*position);
                     history = None;
                 }
             }
@@ -317,6 +317,7 @@ mod tests {
             scope: "s".into(),
             stream_template: "{table}".into(),
             segments: 2,
+            encoding: crate::debezium::Encoding::default(),
             refused_schema: crate::RefusedSchema::default(),
         };
         let mut sink = StoreSink::new(store.clone(), registry.clone(), settings).await.unwrap();
@@ -362,7 +363,7 @@ mod tests {
     #[tokio::test]
     async fn a_log_of_another_store_is_rejected() {
         let (store, registry) = backends().await;
-        let commit = |lsn| serde_json::to_string(&Line::Commit(checkpoint(lsn).position)).unwrap();
+        let commit = |lsn| serde_json::to_string(&Line::Commit(checkpoint(lsn).position.into())).unwrap();
         replay_text(&commit(1), &store, &registry).await.unwrap();
         let other = replay_text(&commit(2), &store, &registry).await.unwrap_err();
         assert_eq!(other.kind(), CdcErrorKind::Position);

@@ -162,6 +162,7 @@ async fn captured(events: &[Vec<u8>]) -> CdcResult<Keys> {
         gtids: Gtids::parse(false, "").unwrap(),
         has_anonymous: true,
         cuts: BTreeMap::new(),
+        snapshot_reads: None,
         is_snapshot_unfinished: false,
         coverage: None,
     };
