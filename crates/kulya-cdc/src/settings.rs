@@ -216,6 +216,12 @@ impl CaptureSettings {
             )));
         }
         self.columns.validate()?;
+        if self.format.encoding.has_header() && self.format.schemas_in_values {
+            return Err(CdcError::configuration(format!(
+                "format.schemas-in-values does not go with format.encoding {}: the registry has the schemas; set it to false",
+                self.format.encoding
+            )));
+        }
         Ok(self)
     }
 
@@ -275,6 +281,7 @@ impl CaptureSettings {
             scope: settings.scope,
             stream_template: settings.stream,
             segments: settings.segments,
+            encoding: settings.format.encoding,
             refused_schema: settings.refused_schema,
         })
     }
@@ -332,6 +339,11 @@ mod tests {
         ] {
             let error = settings(url, table).store_settings().unwrap_err().to_string();
             assert!(error.contains(expected), "{url}: {error}");
+        }
+        for snapshot_readers in [0, 17] {
+            let settings = CaptureSettings { snapshot_readers, ..settings("postgres://me@db/x", "a.b") };
+            let error = settings.store_settings().unwrap_err().to_string();
+            assert!(error.contains("snapshot-readers"), "{error}");
         }
         let mysql = settings("mysql://me@db/x", "x.y");
         let rules = r#"{"mask":[{"columns":["x.y.z"],"length":3}]}"#;

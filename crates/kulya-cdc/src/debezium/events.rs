@@ -1,7 +1,7 @@
 //! What the events of a capture have in common, and those of a table or topic: destinations, schemas,
 //! headers.
 
-use super::connect_schema::{SchemaBlock, SchemaBlocks};
+use super::connect_schema::{SchemaBlock, SchemaBlocks, envelope};
 use super::connector::Connector;
 use super::format::EventFormat;
 use super::headers::{Context, Header};
@@ -47,8 +47,10 @@ impl EventContext {
         let blocks = SchemaBlocks::of_table_with_key(&schema, key, self.connector, &self.format);
         let key_header = SchemaBlocks::of_key_header_with(&schema, key, &self.format);
         let topic = self.format.topics().table(&schema.schema, &schema.table);
+        let has_envelope = self.format.encoding.has_header();
+        let envelope = has_envelope.then(|| Arc::new(envelope(&schema, self.connector, &self.format)));
         let schema = Arc::new(schema);
-        let destination = Arc::new(Destination { topic, table: Some(Arc::clone(&schema)) });
+        let destination = Arc::new(Destination { topic, table: Some(Arc::clone(&schema)), envelope });
         TableEvents { schema, destination, blocks, key_header }
     }
 

@@ -2,9 +2,11 @@
 //! represented, the JSON of values, and what surrounds the rows: topics, envelopes, schemas, headers and
 //! transaction metadata; and the records that belong to no table.
 
+pub mod avro;
 pub(crate) mod change;
 pub mod connect_schema;
 pub mod connector;
+mod encoding;
 pub mod envelope;
 pub(crate) mod events;
 pub mod format;
@@ -13,6 +15,7 @@ pub(crate) mod fuzzing;
 pub mod headers;
 pub mod heartbeat;
 pub(crate) mod json;
+pub mod json_schema;
 pub mod message;
 pub(crate) mod modes;
 pub mod name_adjustment;
@@ -30,6 +33,7 @@ pub(crate) mod written;
 #[cfg(test)]
 mod tests;
 
+pub use encoding::Encoding;
 pub use modes::{
     BigintUnsignedMode, BinaryMode, Compatibility, DecimalMode, HstoreMode, IntervalMode, TimePrecision,
     ValueModes,

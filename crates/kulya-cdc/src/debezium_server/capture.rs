@@ -9,8 +9,8 @@ use crate::debezium::envelope::Operation;
 use crate::debezium::format::EventFormat;
 use crate::debezium::name_adjustment::NameAdjustment;
 use crate::debezium::{
-    BigintUnsignedMode, BinaryMode, Compatibility, DecimalMode, HstoreMode, IntervalMode, TimePrecision,
-    ValueModes,
+    BigintUnsignedMode, BinaryMode, Compatibility, DecimalMode, Encoding, HstoreMode, IntervalMode,
+    TimePrecision, ValueModes,
 };
 use crate::name_patterns::NamePatterns;
 use crate::settings::MAX_SNAPSHOT_READERS;
@@ -179,13 +179,16 @@ fn format(settings: &DebeziumServerSettings) -> EventFormat {
         choice::Operation::Read => Some(Operation::Read),
         choice::Operation::None => None,
     };
+    let encoding = if format.value == choice::Format::Avro { Encoding::Avro } else { Encoding::Json };
     EventFormat {
+        encoding,
         topic_prefix: events.topic_prefix.clone(),
         topic_delimiter: events.topic_delimiter.clone(),
         topic_transaction: events.transaction_topic.clone(),
         topic_heartbeat_prefix: events.heartbeat_prefix.clone(),
         schemas_in_keys: format.key_schemas,
-        schemas_in_values: format.value_schemas,
+        // Avro has the schemas in the registry
+        schemas_in_values: format.value_schemas && !encoding.has_header(),
         schemas_in_headers: format.header_schemas,
         tombstones_on_delete: events.tombstones,
         provide_transaction_metadata: events.transaction_metadata,

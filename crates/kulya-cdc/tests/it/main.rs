@@ -2,6 +2,7 @@
 //! publication; each MariaDB and MySQL test its own database, accounts and server ids.
 #![allow(clippy::unwrap_used, reason = "a failing test reports the line")]
 
+mod avro_zoo;
 mod binlog_capture;
 mod binlog_cases;
 mod binlog_columns;
@@ -13,6 +14,7 @@ mod binlog_zoo;
 mod column_rules;
 mod connection_faults;
 mod database;
+mod encodings;
 mod failing_sink;
 mod faults;
 mod golden;
