@@ -370,6 +370,11 @@ mod tests {
             let error = small.store_settings().unwrap_err().to_string();
             assert!(error.contains("memory = 1000"), "{error}");
         }
+        for snapshot_readers in [0, 17] {
+            let settings = CaptureSettings { snapshot_readers, ..settings("postgres://me@db/x", "a.b") };
+            let error = settings.store_settings().unwrap_err().to_string();
+            assert!(error.contains("snapshot-readers"), "{error}");
+        }
         let mysql = settings("mysql://me@db/x", "x.y");
         let rules = r#"{"mask":[{"columns":["x.y.z"],"length":3}]}"#;
         let masked = CaptureSettings {

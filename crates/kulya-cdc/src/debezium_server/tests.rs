@@ -233,6 +233,17 @@ fn content_of_events_is_converted() {
 }
 
 #[test]
+fn threads_of_a_snapshot_are_its_readers() {
+    for (lines, expected) in [("", 1), ("=4", 4), ("=0", 1), ("=100", 16)] {
+        let line = lines.strip_prefix('=').map(|n| format!("debezium.source.snapshot.max.threads={n}"));
+        for class in [POSTGRES_CLASS, "io.debezium.connector.mysql.MySqlConnector"] {
+            let capture = convert(&file(class, &line.clone().unwrap_or_default())).unwrap().capture;
+            assert_eq!(capture.snapshot_readers, expected, "{lines}");
+        }
+    }
+}
+
+#[test]
 fn what_would_change_the_events_is_refused() {
     let converted = convert(POSTGRES_UNSUPPORTED).unwrap();
     assert_eq!(

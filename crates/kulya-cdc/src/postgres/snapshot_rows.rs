@@ -92,6 +92,11 @@ impl SnapshotRows {
         Some(ReadTable { name, rows, cuts, key, has_old_keys })
     }
 
+    /// Whether nothing was read, or the log is beyond it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.cuts.is_empty() && self.by_name.is_empty()
+    }
+
     /// Whether a transaction is in a cut.
     pub(crate) fn contain_transaction(&self, xid: u32, commit_lsn: u64) -> bool {
         self.cuts.iter().chain(self.by_name.values()).any(|cut| cut.contains(xid, commit_lsn))

@@ -5,6 +5,7 @@ use crate::debezium::envelope::ProcessingTime;
 use crate::output::Output;
 use crate::postgres::connection::replication::{ReplicationConnection, StreamMessage};
 use crate::postgres::heartbeat::run_statement;
+use crate::postgres::snapshot_rows::SnapshotRows;
 use crate::postgres::spool::Arrival;
 use crate::{CdcResult, Position};
 use std::time::Duration;
@@ -132,6 +133,11 @@ impl ReplicationStream<'_> {
 
     async fn commit(&mut self, output: &mut Output<'_>) -> CdcResult<()> {
         self.position.forget_passed_snapshots();
+        if !self.snapshot_rows.is_empty() && !self.position.has_snapshots() {
+            // the log has nothing more that they contain
+            self.snapshot_rows = SnapshotRows::default();
+            self.read_tables.clear();
+        }
         let number = output.commit(Position::Postgres(self.position.clone()).into()).await?;
         self.committed_lsn = self.position.lsn;
         self.unconfirmed.push_back((number, self.position.lsn));
