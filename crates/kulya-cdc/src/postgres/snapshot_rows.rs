@@ -24,7 +24,7 @@ pub(crate) struct SnapshotRows {
 }
 
 /// What snapshots have read of a table.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ReadTable {
     name: String,
     rows: TableRanges,

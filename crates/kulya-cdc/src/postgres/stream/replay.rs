@@ -1,14 +1,12 @@
 //! Transactions that arrive in blocks before they are committed: they go to the spool, and their messages are
 //! read from there after the commit, as those of other transactions are read from the connection.
 
-use super::state::{Replay, ReplicationStream};
+use super::state::{LaterTable, Replay, ReplicationStream};
 use crate::output::Output;
 use crate::postgres::connection::session::lsn_text;
 use crate::postgres::spool::{Record, Spool, SpoolReader, SpoolSize, SpooledTransaction};
 use crate::postgres::streamed::{self, StreamCommit};
-use crate::postgres::table::Table;
 use crate::{CdcError, CdcResult};
-use std::sync::Arc;
 
 /// The size of the messages that are read before the connection has its turn, in bytes.
 const PART_BYTES: usize = 256 << 10;
@@ -41,12 +39,16 @@ impl ReplicationStream<'_> {
         Ok(())
     }
 
-    fn described_later(&self, transaction: &SpooledTransaction) -> Vec<(u32, Option<Arc<Table>>)> {
+    fn described_later(&self, transaction: &SpooledTransaction) -> Vec<LaterTable> {
         let is_later = |(relation, number): &(&u32, &u64)| {
             self.described.get(*relation).is_some_and(|described| described > *number)
         };
         let found = transaction.relations.iter().filter(is_later);
-        found.filter_map(|(relation, _)| Some((*relation, self.relations.get(relation)?.clone()))).collect()
+        let table = |relation: u32| {
+            let (table, read) = (self.relations.get(&relation)?, self.read_tables.get(&relation));
+            Some(LaterTable { relation, table: table.clone(), read: read.cloned() })
+        };
+        found.filter_map(|(relation, _)| table(*relation)).collect()
     }
 
     /// Reads a part of the transaction that is in the spool, and ends it at its end.
@@ -94,7 +96,11 @@ impl ReplicationStream<'_> {
             let described = self.described.entry(*relation).or_default();
             *described = (*described).max(*number);
         }
-        self.relations.extend(later);
+        for LaterTable { relation, table, read } in later {
+            self.relations.insert(relation, table);
+            self.read_tables.remove(&relation);
+            self.read_tables.extend(read.map(|read| (relation, read)));
+        }
         if let Some(spool) = &mut self.spool {
             spool.remove(transaction).await?;
             report(spool, output);

@@ -63,8 +63,15 @@ pub(super) struct Replay {
     pub(super) transaction: SpooledTransaction,
     pub(super) reader: SpoolReader,
     pub(super) has_begun: bool,
-    /// The tables that were described after this transaction described them, as other transactions have them.
-    pub(super) later: Vec<(u32, Option<Arc<Table>>)>,
+    pub(super) later: Vec<LaterTable>,
+}
+
+/// A table that was described after the transaction described it, as other transactions have it.
+pub(super) struct LaterTable {
+    pub(super) relation: u32,
+    pub(super) table: Option<Arc<Table>>,
+    /// What snapshots have read of it.
+    pub(super) read: Option<ReadTable>,
 }
 
 impl<'a> ReplicationStream<'a> {
