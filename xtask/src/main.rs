@@ -285,8 +285,8 @@ fn record_demo() -> Result<()> {
     // the program contains the old log while it records the new one
     let (log, new) = (folder.join("customers.jsonl"), folder.join("customers.jsonl.new"));
     let _ = std::fs::remove_file(&new);
-    run_to_end(programs.psql(&postgres::url(&server)).args(["-c", "CREATE DATABASE shop"]))?;
-    let url = postgres::url(&server).replace("/postgres", "/shop").replace("shop://", "postgres://");
+    run_to_end(programs.psql(&postgres::url(&server, "postgres")).args(["-c", "CREATE DATABASE shop"]))?;
+    let url = postgres::url(&server, "shop");
     for script in ["customers.sql", "changes.sql"] {
         run_to_end(programs.psql(&url).arg("-f").arg(folder.join(script)))?;
         let mut kulya = cargo();

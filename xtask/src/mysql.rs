@@ -25,6 +25,20 @@ impl Mariadb {
         debian::command(&self.0.join("usr").join(program), &self.0)
     }
 
+    /// Returns the command of the client that reads a server's binary log, which is in a package of its own.
+    ///
+    /// # Errors
+    /// As [`find_or_fetch_mariadb`].
+    pub(crate) fn binlog(&self) -> Result<Command> {
+        let name = "usr/bin/mariadb-binlog";
+        let installed = self.0.join(name);
+        if installed.exists() {
+            return Ok(debian::command(&installed, &self.0));
+        }
+        let folder = debian::find_or_fetch("mariadb-client", &[], &["mariadb-client"])?;
+        Ok(debian::command(&folder.join(name), &self.0))
+    }
+
     /// Returns the folder of the client's plugins, which know MySQL's authentication.
     pub(crate) fn client_plugins(&self) -> PathBuf {
         self.0.join(format!("usr/lib/{}-linux-gnu/libmariadb3/plugin", std::env::consts::ARCH))

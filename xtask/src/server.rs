@@ -186,7 +186,8 @@ fn launch(mut command: Command, ready: &'static str) -> Result<Result<Child, Str
     }
 }
 
-fn free_ports<const N: usize>() -> Result<[u16; N]> {
+/// Returns ports of the loopback that are free now.
+pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N]> {
     let listeners: Vec<_> = (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
     let mut ports = [0; N];
     for (port, listener) in ports.iter_mut().zip(&listeners) {

@@ -2,6 +2,7 @@
 //! Sources write values straight into the buffer, and sinks take slices of it.
 
 use crate::RowSchema;
+use crate::debezium::connect_schema::ConnectSchema;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -12,17 +13,19 @@ pub struct Destination {
     pub topic: String,
     /// The table in its current version; `None` for transaction boundaries, messages and heartbeats.
     pub table: Option<Arc<RowSchema>>,
+    /// The schema of the table's events, where their encoding needs one.
+    pub envelope: Option<Arc<ConnectSchema>>,
 }
 
 impl Destination {
     /// Returns the destination of a table's records.
     pub fn of_table(schema: Arc<RowSchema>) -> Self {
-        Self { topic: schema.topic(), table: Some(schema) }
+        Self { topic: schema.topic(), table: Some(schema), envelope: None }
     }
 
     /// Returns the destination of a topic that is no table's.
     pub fn of_topic(topic: impl Into<String>) -> Self {
-        Self { topic: topic.into(), table: None }
+        Self { topic: topic.into(), table: None, envelope: None }
     }
 }
 

@@ -42,6 +42,7 @@ mod engine;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod heartbeat;
 mod heartbeat_timer;
 pub mod mysql;
 pub mod name_patterns;
@@ -53,6 +54,7 @@ mod progress;
 mod removal;
 mod settings;
 mod sink;
+pub mod snapshot_progress;
 mod source;
 pub mod status;
 pub mod table_filter;

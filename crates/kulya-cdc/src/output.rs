@@ -10,11 +10,11 @@ use crate::{Batch, CdcError, CdcErrorKind, CdcResult, Checkpoint, Progress, Sink
 use kulya_store::clock::Clock;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// The size at which a batch is handed over even if the sink is busy, in bytes.
-const MAX_BATCH_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BATCH_BYTES: usize = 1 << 20;
 /// The number of a snapshot's rows between two progress notifications, and between two checks for
 /// cancellation.
 const ROWS_PER_PROGRESS: u64 = 1000;
@@ -26,6 +26,20 @@ pub(crate) struct Delivery {
     checkpoint: Option<Checkpoint>,
     /// When the last transaction of the batch was committed.
     committed: Option<Duration>,
+    /// The memory of the batch, until it is stored.
+    reservation: Option<Reservation>,
+}
+
+/// Memory of which there is a limited amount, until it is dropped.
+pub(crate) struct Reservation {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Reservation {
+    /// Waits for one of the permits; `None` if there are none any more.
+    pub(crate) async fn take(permits: &Arc<Semaphore>) -> Option<Self> {
+        Some(Self { _permit: Arc::clone(permits).acquire_owned().await.ok()? })
+    }
 }
 
 /// The source's end.
@@ -39,6 +53,8 @@ pub(crate) struct Output<'a> {
     pub(crate) control: &'a Control,
     /// When the last transaction was committed in the database, since 1970-01-01 00:00 UTC.
     pub(crate) last_committed: Option<Duration>,
+    /// The memory that the batch takes, where it is limited.
+    pub(crate) reservation: Option<Reservation>,
     deliveries: mpsc::Sender<Delivery>,
     /// The number of commits that were handed over.
     committed: u64,
@@ -68,6 +84,7 @@ pub(crate) fn connect<'a>(
         cancel,
         control,
         last_committed: None,
+        reservation: None,
         deliveries: sender,
         committed: 0,
         stored,
@@ -131,11 +148,20 @@ impl Output<'_> {
     pub(crate) fn on_snapshot_row(&self, count: u64) -> CdcResult<()> {
         if count.is_multiple_of(ROWS_PER_PROGRESS) {
             (self.on_progress)(Progress::SnapshotRows(ROWS_PER_PROGRESS));
-            if self.cancel.is_cancelled() {
-                return Err(CdcError::new(CdcErrorKind::Unreachable, "cancelled during the snapshot"));
-            }
+            self.check_cancelled()?;
         }
         Ok(())
+    }
+
+    /// Ends a snapshot that was cancelled.
+    ///
+    /// # Errors
+    /// `Unreachable` when the capture was cancelled.
+    pub(crate) fn check_cancelled(&self) -> CdcResult<()> {
+        match self.cancel.is_cancelled() {
+            true => Err(CdcError::new(CdcErrorKind::Unreachable, "cancelled during the snapshot")),
+            false => Ok(()),
+        }
     }
 
     /// Notifies of the rows since the last notification, at the end of a table of `count` rows.
@@ -147,8 +173,8 @@ impl Output<'_> {
         // a batch that was full is followed by another one, which need not grow step by step
         let capacity = if self.is_full() { MAX_BATCH_BYTES + MAX_BATCH_BYTES / 16 } else { 0 };
         let batch = std::mem::replace(&mut self.batch, Batch::with_capacity(capacity));
-        let committed = self.last_committed;
-        let sent = self.deliveries.send(Delivery { batch, checkpoint, committed }).await;
+        let (committed, reservation) = (self.last_committed, self.reservation.take());
+        let sent = self.deliveries.send(Delivery { batch, checkpoint, committed, reservation }).await;
         // the sink shares the source's task
         tokio::task::yield_now().await;
         sent.map_err(|_| CdcError::new(CdcErrorKind::Unreachable, "the destination has failed"))
@@ -167,7 +193,10 @@ impl Input {
         control: &Control,
     ) -> CdcResult<()> {
         let mut staged = 0;
-        while let Some(Delivery { batch, checkpoint, committed }) = self.deliveries.recv().await {
+        while let Some(Delivery { batch, checkpoint, committed, reservation }) = self.deliveries.recv().await
+        {
+            // dropped when the batch is stored
+            let _reservation = reservation;
             staged += batch.events();
             let Some(checkpoint) = checkpoint else {
                 sink.stage(batch).await?;

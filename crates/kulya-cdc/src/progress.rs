@@ -13,6 +13,8 @@ pub enum Progress {
     },
     /// The number of rows read since the last notification.
     SnapshotRows(u64),
+    /// All rows of a table are read.
+    SnapshotTable,
     /// The snapshot is stored; streaming of the log follows.
     SnapshotStored,
     /// Streaming of the log has started.

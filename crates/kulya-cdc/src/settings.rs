@@ -6,13 +6,15 @@ use crate::debezium::connector::Connector;
 use crate::debezium::envelope::Operation;
 use crate::debezium::events::EventContext;
 use crate::debezium::format::{EventFormat, OperationSet};
-use crate::debezium::name_adjustment::NameAdjustment;
 use crate::sink::store::sanitize_name;
 use crate::table_filter::TableFilter;
 use crate::{CdcError, CdcResult, RefusedSchema, StoreSettings};
 use serde::Deserialize;
 use std::fmt;
 use std::path::PathBuf;
+
+/// The maximum number of connections that read the rows of a snapshot.
+pub(crate) const MAX_SNAPSHOT_READERS: u32 = 16;
 
 /// The settings of the capture of one database. In a settings file all members except `url` are optional.
 #[derive(Clone, Deserialize)]
@@ -59,13 +61,19 @@ pub struct CaptureSettings {
     /// capture's name (`include.schema.changes`).
     pub schema_changes: bool,
     /// Whether events of MySQL and MariaDB contain the statement that changed the rows, where the server logs
-    /// it (`binlog_rows_query_log_events`, `binlog_annotate_row_events`; Debezium's `include.query`).
+    /// it (`binlog_rows_query_log_events`, `binlog_annotate_row_events`; Debezium's `include.query`). No event
+    /// has it where rules for columns leave out or change values, which statements have.
     pub include_query: bool,
     /// The number by which MySQL or MariaDB knows this reader of its log, different from those of all other
     /// readers and servers. Default: a number that follows from the name.
     pub server_id: Option<u32>,
     /// Whether the existing rows are read, and when.
     pub snapshot_mode: SnapshotMode,
+    /// The number of connections that read the existing rows at the same time, from 1 to 16.
+    pub snapshot_readers: u32,
+    /// The number of rows of a part of a table, which one connection reads at a time, and after which an
+    /// interrupted snapshot goes on; 0 to read tables as wholes.
+    pub snapshot_chunk_rows: u32,
     /// What happens when the registry refuses a table's schema.
     pub refused_schema: RefusedSchema,
     /// The time between two heartbeats, in milliseconds: events of a stream of their own, whether there are
@@ -124,6 +132,8 @@ impl Default for CaptureSettings {
             include_query: false,
             server_id: None,
             snapshot_mode: SnapshotMode::default(),
+            snapshot_readers: 1,
+            snapshot_chunk_rows: 20_000,
             refused_schema: RefusedSchema::default(),
             heartbeat_interval_ms: 0,
             heartbeat_query: String::new(),
@@ -200,22 +210,20 @@ impl CaptureSettings {
                 "invalid table pattern {pattern:?}: write schema.table"
             )));
         }
+        if !(1..=MAX_SNAPSHOT_READERS).contains(&self.snapshot_readers) {
+            return Err(CdcError::configuration(format!(
+                "invalid snapshot-readers {}: write a number from 1 to {MAX_SNAPSHOT_READERS}",
+                self.snapshot_readers
+            )));
+        }
         self.columns.validate()?;
-        if self.kind()? == SourceKind::MySql {
-            self.refuse_rules_of_postgres()?;
+        if self.format.encoding.has_header() && self.format.schemas_in_values {
+            return Err(CdcError::configuration(format!(
+                "format.schemas-in-values does not go with format.encoding {}: the registry has the schemas; set it to false",
+                self.format.encoding
+            )));
         }
         Ok(self)
-    }
-
-    /// Refuses what MySQL and MariaDB do not have yet: values would be readable that are to be masked.
-    fn refuse_rules_of_postgres(&self) -> CdcResult<()> {
-        let refused = match self {
-            _ if self.columns != ColumnRules::default() => "rules for columns are",
-            _ if self.format.field_names != NameAdjustment::None => "format.field-names is",
-            _ if self.heartbeat_interval_ms > 0 => "heartbeat-interval-ms is",
-            _ => return Ok(()),
-        };
-        Err(CdcError::configuration(format!("{refused} not supported with MySQL and MariaDB yet")))
     }
 
     /// Returns what all events have in common. `run_id` is new at each start of a capture.
@@ -229,6 +237,28 @@ impl CaptureSettings {
                 skipped.into_iter().chain([Operation::Truncate]).collect::<OperationSet>();
         }
         EventContext::new(connector, format, self.values.clone(), run_id).with_columns(self.columns.clone())
+    }
+
+    /// Refuses a capture whose patterns or filter name no table of the database; one of all tables waits for
+    /// the first one.
+    ///
+    /// # Errors
+    /// `Configuration`.
+    pub(crate) fn no_table_found(&self) -> CdcResult<()> {
+        let names = match self.kind()? {
+            SourceKind::Postgres => "schema.table",
+            SourceKind::MySql => "database.table",
+        };
+        if !self.tables.is_empty() {
+            let tables = self.tables.join(", ");
+            let what = format!("no table matches {tables}: check the patterns ({names}, case counts)");
+            return Err(CdcError::configuration(what));
+        }
+        if !self.table_filter.is_empty() {
+            let what = "no table is in the lists of captured tables: check their regular expressions";
+            return Err(CdcError::configuration(format!("{what} ({names})")));
+        }
+        Ok(())
     }
 
     /// Returns whether a table matches the patterns and the filter.
@@ -252,6 +282,7 @@ impl CaptureSettings {
             scope: settings.scope,
             stream_template: settings.stream,
             segments: settings.segments,
+            encoding: settings.format.encoding,
             refused_schema: settings.refused_schema,
         })
     }
@@ -310,19 +341,16 @@ mod tests {
             let error = settings(url, table).store_settings().unwrap_err().to_string();
             assert!(error.contains(expected), "{url}: {error}");
         }
-        let rules = |json: &str| CaptureSettings {
-            columns: serde_json::from_str(json).unwrap(),
-            ..settings("mysql://me@db/x", "x.y")
+        let mysql = settings("mysql://me@db/x", "x.y");
+        let rules = r#"{"mask":[{"columns":["x.y.z"],"length":3}]}"#;
+        let masked = CaptureSettings {
+            columns: serde_json::from_str(rules).unwrap(),
+            heartbeat_interval_ms: 1,
+            ..mysql
         };
-        let masked = rules(r#"{"mask":[{"columns":["x.y.z"],"length":3}]}"#);
-        let beating = CaptureSettings { heartbeat_interval_ms: 1, ..rules("{}") };
-        for (settings, expected) in
-            [(masked.clone(), "rules for columns"), (beating, "heartbeat-interval-ms")]
-        {
-            let error = settings.store_settings().unwrap_err().to_string();
-            assert!(error.contains(expected) && error.contains("MySQL"), "{error}");
+        for url in ["postgres://me@db/x", "mysql://me@db/x"] {
+            CaptureSettings { url: url.into(), ..masked.clone() }.store_settings().unwrap();
         }
-        CaptureSettings { url: "postgres://me@db/x".into(), ..masked }.store_settings().unwrap();
     }
 
     #[test]

@@ -11,8 +11,7 @@ pub const HEADER_BYTES: usize = 5;
 
 /// Encodes the header for an encoding id.
 pub fn encode(id: EncodingId) -> [u8; HEADER_BYTES] {
-    let [a, b, c, d] = id.0.to_be_bytes();
-    [PROTOCOL, a, b, c, d]
+    id.header()
 }
 
 /// Splits an event into its encoding id and its payload.

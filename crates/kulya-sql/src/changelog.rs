@@ -1,7 +1,7 @@
 //! Scan of a changelog as the current rows of its table.
 
 use crate::SqlResult;
-use crate::scan::{CHUNK_BYTES, ScanContext, decode_error};
+use crate::scan::{CHUNK_BYTES, ScanContext, decode_error, is_decode_error};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
@@ -9,7 +9,8 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use futures::{StreamExt, TryStreamExt};
-use kulya_codec::arrow::{BATCH_ROWS, Column, CurrentRows, rows_to_batch};
+use kulya_codec::arrow::{BATCH_ROWS, Column, CurrentRows, change_event_json, rows_to_batch};
+use kulya_codec::{CodecResult, Deserializer};
 use kulya_store::{BoundedSegment, SegmentInfo};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -25,6 +26,16 @@ pub(crate) struct ChangelogScan {
     /// The projected columns.
     columns: Vec<Column>,
     key: Vec<String>,
+    form: EventForm,
+}
+
+/// The form of a changelog's events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EventForm {
+    /// JSON.
+    Json,
+    /// JSON or Avro behind a header, by whose encoding id the registry has the schema.
+    WithHeader,
 }
 
 impl std::fmt::Debug for ChangelogScan {
@@ -39,18 +50,30 @@ impl ChangelogScan {
         schema: SchemaRef,
         segments: Vec<SegmentInfo>,
         columns: Vec<Column>,
-        key: Vec<String>,
+        (key, form): (Vec<String>, EventForm),
     ) -> Self {
-        Self { context, schema, segments, columns, key }
+        Self { context, schema, segments, columns, key, form }
     }
 
     async fn rows(&self) -> SqlResult<Vec<Row>> {
         let mut current = CurrentRows::new(self.key.clone());
+        let registry = Arc::clone(&self.context.backend.registry);
+        let deserializer = Deserializer::new(registry, self.context.group.clone());
         for segment in &self.segments {
             let mut reader = BoundedSegment::new(segment.clone());
             while let Some(chunk) = reader.next(&*self.context.backend.store, CHUNK_BYTES).await? {
                 for (offset, event) in &chunk.events {
-                    if let Err(cause) = current.apply(event) {
+                    let applied = match self.form {
+                        EventForm::Json => current.apply(event),
+                        EventForm::WithHeader => match decoded(&deserializer, event).await {
+                            Ok(event) => current.apply_json(event),
+                            Err(error) if is_decode_error(&error) => Err(error.to_string()),
+                            Err(error) => {
+                                return Err(decode_error(segment, *offset, event, &error).because(error));
+                            }
+                        },
+                    };
+                    if let Err(cause) = applied {
                         self.context.on_decode_error(decode_error(segment, *offset, event, &cause))?;
                     }
                 }
@@ -68,6 +91,11 @@ impl ChangelogScan {
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), batch.columns().to_vec(), &options)
             .map_err(|e| DataFusionError::from(e).into())
     }
+}
+
+/// Returns an event with a header in Debezium's JSON.
+async fn decoded(deserializer: &Deserializer, event: &[u8]) -> CodecResult<Value> {
+    change_event_json(deserializer.deserialize_any(event).await?.value)
 }
 
 impl PartitionStream for ChangelogScan {

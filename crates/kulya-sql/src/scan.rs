@@ -120,7 +120,7 @@ pub(crate) fn decode_error(
 }
 
 /// Returns whether an error is the event's fault, and thus permanent.
-fn is_decode_error(error: &CodecError) -> bool {
+pub(crate) fn is_decode_error(error: &CodecError) -> bool {
     match error {
         CodecError::Registry(error) => error.kind() == RegistryErrorKind::NotFound,
         CodecError::Key(_) => false,

@@ -1,7 +1,7 @@
 //! A stream as a DataFusion table: its columns, and the scans that read it.
 
 use crate::backend::CatalogBackend;
-use crate::changelog::ChangelogScan;
+use crate::changelog::{ChangelogScan, EventForm};
 use crate::decode_errors::{DecodeErrorPolicy, SkippedEvents};
 use crate::scan::{EventFormat, EventScan, ScanContext};
 use crate::{SqlError, SqlResult};
@@ -13,7 +13,7 @@ use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
-use kulya_codec::arrow::{AvroBatchDecoder, Column, arrow_schema, columns, primary_key};
+use kulya_codec::arrow::{AvroBatchDecoder, Column, arrow_schema, columns, primary_key, row_schema};
 use kulya_schema::{Format, GroupId, GroupProperties, SchemaInfo};
 use kulya_store::StreamId;
 use std::sync::Arc;
@@ -22,6 +22,9 @@ use std::sync::Arc;
 const FORMAT_PROPERTY: &str = "format";
 /// The value of [`FORMAT_PROPERTY`] for Debezium's JSON.
 const DEBEZIUM_JSON: &str = "debezium-json";
+/// The same for Debezium's JSON and Avro with a header.
+const DEBEZIUM_JSON_SCHEMA: &str = "debezium-json-schema";
+const DEBEZIUM_AVRO: &str = "debezium-avro";
 
 /// A table of one statement.
 #[derive(Clone)]
@@ -41,6 +44,7 @@ enum Kind {
     Changelog {
         columns: Vec<Column>,
         key: Vec<String>,
+        form: EventForm,
     },
 }
 
@@ -59,10 +63,12 @@ impl Table {
         latest: SchemaInfo,
     ) -> SqlResult<Self> {
         let (kind, schema) = match properties.properties.get(FORMAT_PROPERTY).map(String::as_str) {
-            Some(DEBEZIUM_JSON) => {
-                let (columns, key) = (columns(&latest)?, primary_key(&latest)?);
+            Some(label @ (DEBEZIUM_JSON | DEBEZIUM_JSON_SCHEMA | DEBEZIUM_AVRO)) => {
+                let form = if label == DEBEZIUM_JSON { EventForm::Json } else { EventForm::WithHeader };
+                let rows = rows_of(latest, form)?;
+                let (columns, key) = (columns(&rows)?, primary_key(&rows)?);
                 let schema = arrow_schema(&columns);
-                (Kind::Changelog { columns, key }, schema)
+                (Kind::Changelog { columns, key, form }, schema)
             }
             Some(other) => return Err(SqlError::not_supported(format!("stream {stream}: format {other}"))),
             None => match latest.format {
@@ -106,9 +112,9 @@ impl Table {
         &mut self,
         schemas: impl Iterator<Item = &'a SchemaInfo>,
     ) -> SqlResult<()> {
-        let Kind::Changelog { columns: table_columns, .. } = &mut self.kind else { return Ok(()) };
+        let Kind::Changelog { columns: table_columns, form, .. } = &mut self.kind else { return Ok(()) };
         for schema in schemas {
-            let writer_columns = columns(schema)?;
+            let writer_columns = columns(&rows_of(schema.clone(), *form)?)?;
             for column in table_columns.iter_mut() {
                 column.nullable |=
                     writer_columns.iter().all(|writer| writer.name != column.name || writer.nullable);
@@ -125,6 +131,14 @@ impl Table {
             _ => &[],
         }
     }
+}
+
+/// Returns the schema of a changelog's rows.
+fn rows_of(schema: SchemaInfo, form: EventForm) -> SqlResult<SchemaInfo> {
+    Ok(match form {
+        EventForm::Json => schema,
+        EventForm::WithHeader => row_schema(&schema)?,
+    })
 }
 
 /// Returns the projected columns.
@@ -159,7 +173,7 @@ impl TableProvider for Table {
             None => self.schema(),
         };
         let partitions: Vec<Arc<dyn PartitionStream>> = match &self.kind {
-            Kind::Changelog { columns, key } => {
+            Kind::Changelog { columns, key, form } => {
                 let projected_columns = project(columns, projection);
                 let context = self.context.clone();
                 vec![Arc::new(ChangelogScan::new(
@@ -167,7 +181,7 @@ impl TableProvider for Table {
                     schema.clone(),
                     segments,
                     projected_columns,
-                    key.clone(),
+                    (key.clone(), *form),
                 ))]
             }
             Kind::Avro(reader) => segments

@@ -147,6 +147,7 @@ fn select_source(file: &[CaptureSettings], args: &CdcArgs) -> Result<CaptureSett
     source.server_id = args.server_id.or(source.server_id);
     source.snapshot_mode = args.snapshot_mode.unwrap_or(source.snapshot_mode);
     source.segments = args.segments.unwrap_or(source.segments);
+    source.format.encoding = args.encoding.unwrap_or(source.format.encoding);
     Ok(source)
 }
 
@@ -155,6 +156,7 @@ mod tests {
     use super::*;
     use crate::args::{Args, Command};
     use clap::Parser;
+    use kulya_cdc::debezium::Encoding;
 
     fn selected(file: &[&str], words: &[&str]) -> Result<CaptureSettings> {
         let entry = |name: &&str| CaptureSettings {
@@ -179,6 +181,8 @@ mod tests {
             (both.url.as_str(), both.segments, both.tables),
             ("postgres://flag/x", 4, vec!["s.t".into()])
         );
+        let encoded = selected(&["a"], &["--encoding", "avro"]).unwrap();
+        assert_eq!(encoded.format.encoding, Encoding::Avro);
         let alone = selected(&["a"], &["--postgres", "postgres://flag/x"]).unwrap();
         assert_eq!((alone.url.as_str(), alone.segments), ("postgres://flag/x", 1));
         assert!(selected(&[], &[]).unwrap_err().to_string().contains("--postgres URL"));

@@ -4,6 +4,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use kulya_cdc::Progress;
 use kulya_store::supervision::Component;
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Creates a progress bar up to `total`, with the rate per second; `unit` is the plural name of what is
@@ -22,6 +23,8 @@ pub(crate) struct CaptureProgress {
     name: String,
     bar: ProgressBar,
     is_terminal: bool,
+    /// The rows of a snapshot that are in the bar, but not stored yet.
+    unstored_rows: AtomicU64,
     /// The health component of the capture, if a server runs it.
     component: Option<Component>,
 }
@@ -31,7 +34,8 @@ impl CaptureProgress {
         let bar = ProgressBar::no_length()
             .with_style(style("{spinner} {prefix}: {human_pos} records ({per_sec}), {msg}"));
         bar.set_prefix(name.to_owned());
-        Self { name: name.to_owned(), bar, is_terminal: std::io::stderr().is_terminal(), component: None }
+        let (name, is_terminal) = (name.to_owned(), std::io::stderr().is_terminal());
+        Self { name, bar, is_terminal, unstored_rows: AtomicU64::new(0), component: None }
     }
 
     /// Sets a health component to healthy with each progress.
@@ -47,11 +51,16 @@ impl CaptureProgress {
             Progress::SnapshotStarted { tables, rows } => {
                 self.print(&format!("snapshot started: {tables} tables, about {rows} rows"));
             }
-            Progress::SnapshotRows(rows) => self.bar.inc(*rows),
+            Progress::SnapshotRows(rows) => {
+                self.unstored_rows.fetch_add(*rows, Ordering::Relaxed);
+                self.bar.inc(*rows);
+            }
             Progress::SnapshotStored => self.print("snapshot stored"),
             Progress::Streaming { position } => self.print(&format!("streaming the log from {position}")),
             Progress::Stored { records, position } => {
-                self.bar.inc(*records);
+                let unstored = self.unstored_rows.load(Ordering::Relaxed);
+                self.unstored_rows.store(unstored.saturating_sub(*records), Ordering::Relaxed);
+                self.bar.inc(records.saturating_sub(unstored));
                 self.bar.set_message(format!("log position {position}"));
                 tracing::info!("{}: stored {records} records up to {position}", self.name);
             }
@@ -72,5 +81,27 @@ impl CaptureProgress {
         let (records, seconds) = (self.bar.position(), started.elapsed().as_secs_f64());
         self.bar.finish_and_clear();
         eprintln!("{}: {records} records stored in {seconds:.1} s", self.name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_a_snapshot_are_counted_once() {
+        let progress = CaptureProgress::new("shop");
+        let stored = |records| Progress::Stored { records, position: String::new() };
+        for (step, expected) in [
+            (Progress::SnapshotRows(1000), 1000),
+            (Progress::SnapshotRows(5), 1005),
+            (stored(1005), 1005),
+            (Progress::SnapshotRows(1), 1006),
+            (stored(1), 1006),
+            (stored(3), 1009),
+        ] {
+            progress.report(&step);
+            assert_eq!(progress.bar.position(), expected, "{step:?}");
+        }
     }
 }

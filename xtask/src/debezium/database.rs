@@ -86,31 +86,54 @@ impl Database {
         }
     }
 
-    fn run_in(&self, database: Option<&str>, script: &str) -> Result<()> {
-        let mut client = match self {
+    /// Returns the URL of the database `zoo` for an administrator.
+    pub(super) fn url(&self) -> String {
+        match self {
+            Self::Postgres { server, .. } => postgres::url(server, "zoo"),
+            Self::Binlog { servers, .. } => {
+                let port = servers.servers[0].port();
+                format!("mysql://{ACCOUNT}:{ACCOUNT}@127.0.0.1:{port}/zoo?ssl-mode=disabled")
+            }
+        }
+    }
+
+    /// Returns the result of a statement in the database `zoo`: a line for each row, tabs between columns.
+    pub(super) fn query(&self, statement: &str) -> Result<String> {
+        let mut client = self.client(Some("zoo"));
+        client.args(match self {
+            Self::Postgres { .. } => ["--tuples-only", "--no-align", "-F", "\t", "-c"].as_slice(),
+            Self::Binlog { .. } => ["--batch", "--skip-column-names", "-e"].as_slice(),
+        });
+        let output = client.arg(statement).output()?;
+        ensure!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// Returns the database's client for statements, which has the rights of an administrator.
+    pub(super) fn client(&self, database: Option<&str>) -> Command {
+        match self {
             Self::Postgres { server, programs } => {
-                let url = postgres::url(server);
-                let url = database
-                    .map_or(url.clone(), |database| url.replace("/postgres", &format!("/{database}")));
-                // the scheme is changed by that, too
-                let mut psql = programs.psql(&url.replace("zoo://", "postgres://"));
-                psql.args(["-f", "-"]).envs([("PGTZ", "UTC"), ("PGCLIENTENCODING", "UTF8")]);
+                let mut psql = programs.psql(&postgres::url(server, database.unwrap_or("postgres")));
+                psql.envs([("PGTZ", "UTC"), ("PGCLIENTENCODING", "UTF8")]);
                 psql
             }
             Self::Binlog { servers, client } => {
                 let mut mariadb = client.command("bin/mariadb");
                 let socket = servers.servers[0].folder().join("socket");
-                mariadb.args([
-                    "--no-defaults",
-                    "--comments",
-                    "--user=root",
-                    "--default-character-set=utf8mb4",
-                ]);
+                mariadb.args(["--no-defaults", "--comments", "--user=root"]);
+                mariadb.arg("--default-character-set=utf8mb4");
                 mariadb.arg(format!("--socket={}", socket.display()));
                 mariadb.arg(format!("--plugin-dir={}", client.client_plugins().display())).args(database);
                 mariadb
             }
-        };
+        }
+    }
+
+    fn run_in(&self, database: Option<&str>, script: &str) -> Result<()> {
+        let mut client = self.client(database);
+        if matches!(self, Self::Postgres { .. }) {
+            client.args(["-f", "-"]);
+        }
         run(&mut client, script)
     }
 }

@@ -2,6 +2,7 @@
 //! speed. Needs a JDK 17 and Maven.
 
 mod bench;
+mod comparison;
 mod database;
 mod engine;
 mod event;
@@ -15,7 +16,8 @@ use anyhow::{Context, Result, bail};
 use engine::Kind;
 
 const USAGE: &str = "usage: cargo xtask debezium zoo [postgres|mariadb|mysql8]… [--zoo NAME]… [--output FOLDER [--mode MODE]…]
-       cargo xtask debezium bench position|drain|snapshot postgres|mariadb|mysql8 --state FOLDER [--events N] [--heap 1g] [--set NAME=VALUE]…";
+       cargo xtask debezium bench position|drain|snapshot postgres|mariadb|mysql8 --state FOLDER [--events N] [--heap 1g] [--set NAME=VALUE]…
+       cargo xtask debezium compare postgres|mariadb|mysql8 --kulya PROGRAM [--runs 3] [--rows 2000000] [--transactions 50000]";
 
 /// Runs the command.
 ///
@@ -25,6 +27,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["zoo", rest @ ..] => zoo::run(&selection(rest)?),
         ["bench", task, kind, rest @ ..] => bench::run(task, Kind::parse(kind)?, rest),
+        ["compare", kind, rest @ ..] => comparison::run(Kind::parse(kind)?, rest),
         _ => bail!(USAGE),
     }
 }

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 /// Where the folders of the zoos are.
 const DATA: &str = "crates/kulya-cdc/tests/data";
-/// The zoos' folders; each has a folder for each database.
-const ZOOS: [&str; 2] = ["zoo", "zoo-extended"];
+/// The zoos' folders; each has a folder for each database that it is for.
+const ZOOS: [&str; 3] = ["zoo", "zoo-extended", "zoo-columns"];
 /// A table whose rows part the changes: after one, the script goes on when its event has come.
 const MARKER: &str = "marker";
 
@@ -60,7 +60,11 @@ fn run_database(kind: Kind, folder: &Path, selection: &Selection) -> Result<()> 
     let engine = Engine::prepare(kind, folder)?;
     let database = Database::start(kind)?;
     for name in ZOOS.into_iter().filter(|name| Selection::has(&selection.zoos, name)) {
-        let input = Path::new(DATA).join(name).join(kind.name());
+        let folder_of_zoo = Path::new(DATA).join(name);
+        let input = folder_of_zoo.join(kind.name());
+        if !input.exists() {
+            continue;
+        }
         let output = selection.output.as_ref().map(|output| output.join(name).join(kind.name()));
         let read = |name: &str| {
             let path = input.join(name);
@@ -68,8 +72,9 @@ fn run_database(kind: Kind, folder: &Path, selection: &Selection) -> Result<()> 
         };
         let (schema, changes) = (read("schema.sql")?, read("changes.sql")?);
         let zoo = Zoo { kind, folder, engine: &engine, database: &database, schema, changes };
-        let is_selected = |mode: &&Mode| mode.0 == "default" || Selection::has(&selection.modes, mode.0);
-        zoo.write(modes(kind).filter(is_selected), output.as_ref().unwrap_or(&input))
+        let mut modes = modes(&folder_of_zoo, kind)?;
+        modes.retain(|mode| mode.name == "default" || Selection::has(&selection.modes, &mode.name));
+        zoo.write(&modes, output.as_ref().unwrap_or(&input))
             .with_context(|| format!("in {}", input.display()))?;
     }
     Ok(())
@@ -86,18 +91,19 @@ struct Zoo<'a> {
 }
 
 impl Zoo<'_> {
-    /// Runs the scripts in modes, of which the first is the default one, and writes the files.
-    fn write(&self, modes: impl Iterator<Item = &'static Mode>, output: &Path) -> Result<()> {
+    /// Runs the scripts in modes and writes the files. The first mode is the default one where others are
+    /// compared with it.
+    fn write(&self, modes: &[Mode], output: &Path) -> Result<()> {
         std::fs::create_dir_all(output)?;
         let write = |name: &str, text: &str| std::fs::write(output.join(format!("{name}.jsonl")), text);
         let mut tables = Tables::default();
         let mut default = None;
-        for (mode, settings) in modes {
-            eprintln!("{} {mode}", output.display());
-            let recording = self.record(settings, &mut tables).with_context(|| format!("mode {mode}"))?;
+        for Mode { name, settings, is_whole } in modes {
+            eprintln!("{} {name}", output.display());
+            let recording = self.record(settings, &mut tables).with_context(|| format!("mode {name}"))?;
             match &default {
-                None => write(mode, &recording.text())?,
-                Some(default) => write(mode, &differences(default, &recording)?)?,
+                Some(default) if !is_whole => write(name, &differences(default, &recording)?)?,
+                _ => write(name, &recording.text())?,
             }
             default = default.or(Some(recording));
         }
@@ -112,8 +118,10 @@ impl Zoo<'_> {
     }
 
     /// Runs the scripts and returns the events.
-    fn record(&self, mode: &[(&str, &str)], tables: &mut Tables) -> Result<Recording> {
-        let has_schemas = !mode.contains(&("value.converter.schemas.enable", "false"));
+    fn record(&self, mode: &[(String, String)], tables: &mut Tables) -> Result<Recording> {
+        let is_without =
+            |(name, value): &(String, String)| name == "value.converter.schemas.enable" && value == "false";
+        let has_schemas = !mode.iter().any(is_without);
         self.database.recreate()?;
         self.database.run(&self.schema)?;
         let running = self.engine.start(&self.settings(mode)?)?;
@@ -148,7 +156,7 @@ impl Zoo<'_> {
         Ok(recording)
     }
 
-    fn settings(&self, mode: &[(&str, &str)]) -> Result<Settings> {
+    fn settings(&self, mode: &[(String, String)]) -> Result<Settings> {
         let state = self.folder.join("state");
         let _ = std::fs::remove_dir_all(&state);
         std::fs::create_dir(&state)?;

@@ -28,17 +28,17 @@ pub(crate) fn start(programs: &Programs) -> Result<TestServers> {
     server::write_script(&script, &command(&programs, "postgres", folder.path(), None), user)?;
     let (logical, replica) = (launch(&programs, "logical")?, launch(&programs, "replica")?);
     let variables = vec![
-        ("KULYA_TEST_POSTGRES", url(&logical).into()),
-        ("KULYA_TEST_POSTGRES_NOT_LOGICAL", url(&replica).into()),
+        ("KULYA_TEST_POSTGRES", url(&logical, "postgres").into()),
+        ("KULYA_TEST_POSTGRES_NOT_LOGICAL", url(&replica, "postgres").into()),
         ("KULYA_TEST_POSTGRES_SERVER", script.into()),
         ("KULYA_TEST_POSTGRES_TEMPLATE", folder.path().join("data").into()),
     ];
     Ok(TestServers { servers: vec![logical, replica], variables, folders: vec![folder] })
 }
 
-/// Returns a server's URL for a superuser with replication.
-pub(crate) fn url(server: &Server) -> String {
-    format!("postgres://kulya:{PASSWORD}@127.0.0.1:{}/postgres", server.port())
+/// Returns the URL of a server's database, for a superuser with replication.
+pub(crate) fn url(server: &Server, database: &str) -> String {
+    format!("postgres://kulya:{PASSWORD}@127.0.0.1:{}/{database}", server.port())
 }
 
 /// Starts a server with the given `wal_level`.

@@ -24,7 +24,7 @@ pub(crate) struct Programs {
 
 impl Programs {
     /// Returns the command of a program.
-    pub(super) fn command(&self, name: &str) -> Command {
+    pub(crate) fn command(&self, name: &str) -> Command {
         Command::new(self.folder.join(name))
     }
 

@@ -84,6 +84,13 @@ pub struct TruncateRule {
 }
 
 impl ColumnRules {
+    /// Returns whether events lack values of the database, or have them in another form.
+    pub(crate) fn changes_values(&self) -> bool {
+        let Self { include, exclude, mask, hash, truncate, .. } = self;
+        let has_filter = !include.is_empty() || !exclude.is_empty();
+        has_filter || !mask.is_empty() || !hash.is_empty() || !truncate.is_empty()
+    }
+
     /// Returns whether schemas have types of the database.
     pub(crate) fn has_source_types(&self) -> bool {
         !self.source_type.is_empty() || !self.source_datatype.is_empty()

@@ -196,10 +196,11 @@ mod tests {
             default: None,
         };
         let (prefix, schema, table) = ("p".into(), "s".into(), "t".into());
-        let schema = RowSchema { prefix, schema, table, columns: vec![column], key: vec!["a".into()] };
+        let columns = vec![column.clone()];
+        let schema = RowSchema { prefix, schema, table, columns, key: vec!["a".into()] };
         let context = ChangeContext {
             events: &events,
-            table: &events.table(schema),
+            table: &events.table_with_key(schema, &[column]),
             now: &ProcessingTime::new(Duration::from_millis(5)),
             source: &|out| out.extend_from_slice(b"{}"),
         };

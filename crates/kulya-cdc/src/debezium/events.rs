@@ -1,7 +1,7 @@
 //! What the events of a capture have in common, and those of a table or topic: destinations, schemas,
 //! headers.
 
-use super::connect_schema::{SchemaBlock, SchemaBlocks};
+use super::connect_schema::{SchemaBlock, SchemaBlocks, envelope};
 use super::connector::Connector;
 use super::format::EventFormat;
 use super::headers::{Context, Header};
@@ -41,25 +41,16 @@ impl EventContext {
         Self { columns, ..self }
     }
 
-    /// Returns what the events of a version of a table have in common, whose key has columns of the rows.
-    pub(crate) fn table(&self, schema: RowSchema) -> TableEvents {
-        let blocks = SchemaBlocks::of_table(&schema, self.connector, &self.format);
-        let key_header = SchemaBlocks::of_key_header(&schema, &self.format);
-        self.table_events(schema, blocks, key_header)
-    }
-
     /// Returns what the events of a version of a table have in common. The key's columns may be others than
     /// those of the rows.
     pub(crate) fn table_with_key(&self, schema: RowSchema, key: &[ColumnDescription]) -> TableEvents {
         let blocks = SchemaBlocks::of_table_with_key(&schema, key, self.connector, &self.format);
         let key_header = SchemaBlocks::of_key_header_with(&schema, key, &self.format);
-        self.table_events(schema, blocks, key_header)
-    }
-
-    fn table_events(&self, schema: RowSchema, blocks: SchemaBlocks, key_header: SchemaBlock) -> TableEvents {
         let topic = self.format.topics().table(&schema.schema, &schema.table);
+        let has_envelope = self.format.encoding.has_header();
+        let envelope = has_envelope.then(|| Arc::new(envelope(&schema, self.connector, &self.format)));
         let schema = Arc::new(schema);
-        let destination = Arc::new(Destination { topic, table: Some(Arc::clone(&schema)) });
+        let destination = Arc::new(Destination { topic, table: Some(Arc::clone(&schema)), envelope });
         TableEvents { schema, destination, blocks, key_header }
     }
 

@@ -1,6 +1,7 @@
 //! Which events are written and what surrounds their rows: schemas, headers, tombstones, transaction
 //! metadata, and the parts of topic names.
 
+use super::encoding::Encoding;
 use super::envelope::Operation;
 use super::name_adjustment::NameAdjustment;
 use super::topic::TopicNames;
@@ -35,6 +36,8 @@ pub struct EventFormat {
     pub skipped_operations: OperationSet,
     /// Whether events have the headers `__debezium.context.*`.
     pub context_headers: bool,
+    /// How the values of tables' events are encoded in a store.
+    pub encoding: Encoding,
     /// How the names of tables' schemas are changed (`schema.name.adjustment.mode`).
     pub schema_names: NameAdjustment,
     /// How the names of columns are changed to those of fields (`field.name.adjustment.mode`).
@@ -55,6 +58,7 @@ impl Default for EventFormat {
             provide_transaction_metadata: false,
             skipped_operations: OperationSet::default(),
             context_headers: false,
+            encoding: Encoding::default(),
             schema_names: NameAdjustment::None,
             field_names: NameAdjustment::None,
         }

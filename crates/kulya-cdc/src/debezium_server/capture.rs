@@ -9,10 +9,11 @@ use crate::debezium::envelope::Operation;
 use crate::debezium::format::EventFormat;
 use crate::debezium::name_adjustment::NameAdjustment;
 use crate::debezium::{
-    BigintUnsignedMode, BinaryMode, Compatibility, DecimalMode, HstoreMode, IntervalMode, TimePrecision,
-    ValueModes,
+    BigintUnsignedMode, BinaryMode, Compatibility, DecimalMode, Encoding, HstoreMode, IntervalMode,
+    TimePrecision, ValueModes,
 };
 use crate::name_patterns::NamePatterns;
+use crate::settings::MAX_SNAPSHOT_READERS;
 use crate::table_filter::TableFilter;
 use crate::{CaptureSettings, SnapshotMode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -36,9 +37,10 @@ pub(super) fn convert(settings: &DebeziumServerSettings, refused: &mut Vec<Unsup
         transaction_metadata: events.transaction_metadata,
         server_id: settings.binlog.as_ref().and_then(|binlog| binlog.server_id),
         snapshot_mode: snapshot_mode(snapshot.mode),
+        snapshot_readers: snapshot.threads.clamp(1, MAX_SNAPSHOT_READERS),
         schema_changes: settings.binlog.as_ref().is_some_and(|binlog| binlog.schema_changes),
         include_query: settings.binlog.as_ref().is_some_and(|binlog| binlog.statements),
-        heartbeat_interval_ms: log.map_or(0, |_| signals.heartbeat_interval_ms),
+        heartbeat_interval_ms: signals.heartbeat_interval_ms,
         heartbeat_query: signals.heartbeat_statement.clone().unwrap_or_default(),
         format: format(settings),
         values: value_modes(settings, refused),
@@ -177,13 +179,16 @@ fn format(settings: &DebeziumServerSettings) -> EventFormat {
         choice::Operation::Read => Some(Operation::Read),
         choice::Operation::None => None,
     };
+    let encoding = if format.value == choice::Format::Avro { Encoding::Avro } else { Encoding::Json };
     EventFormat {
+        encoding,
         topic_prefix: events.topic_prefix.clone(),
         topic_delimiter: events.topic_delimiter.clone(),
         topic_transaction: events.transaction_topic.clone(),
         topic_heartbeat_prefix: events.heartbeat_prefix.clone(),
         schemas_in_keys: format.key_schemas,
-        schemas_in_values: format.value_schemas,
+        // Avro has the schemas in the registry
+        schemas_in_values: format.value_schemas && !encoding.has_header(),
         schemas_in_headers: format.header_schemas,
         tombstones_on_delete: events.tombstones,
         provide_transaction_metadata: events.transaction_metadata,

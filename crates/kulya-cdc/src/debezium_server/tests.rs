@@ -226,7 +226,6 @@ fn what_would_change_the_events_is_refused() {
         keys_of(&converted.refused),
         [
             "debezium.format.value",
-            "debezium.format.value.basic.auth.user.info",
             "debezium.source.converters",
             "debezium.source.money.fraction.digits",
             "debezium.source.snapshot.mode",
@@ -239,8 +238,9 @@ fn what_would_change_the_events_is_refused() {
     );
     let ignored = keys_of(&converted.ignored);
     assert!(ignored.contains(&"debezium.source.signal.file"), "{ignored:?}");
+    assert!(ignored.contains(&"debezium.format.value.basic.auth.user.info"), "{ignored:?}");
     assert_eq!(converted.unknown, []);
-    assert_eq!(converted.refused[4].to_string(), "debezium.source.snapshot.mode = \"always\": snapshot-mode");
+    assert_eq!(converted.refused[3].to_string(), "debezium.source.snapshot.mode = \"always\": snapshot-mode");
     // neither the lines for the user nor the settings as debug text contain passwords
     let lines: Vec<String> = converted.refused.iter().map(ToString::to_string).collect();
     let all = format!("{} {:?} {converted:?}", lines.join(" "), converted.warnings().collect::<Vec<_>>());
@@ -387,6 +387,26 @@ fn schemas_are_in_keys_values_and_headers_unless_they_are_switched_off() {
         let found = [format.schemas_in_keys, format.schemas_in_values, format.schemas_in_headers];
         assert_eq!(found, expected, "{lines}");
     }
+}
+
+#[test]
+fn values_may_be_avro() {
+    let lines = "debezium.format.key=avro\ndebezium.format.value=avro\n\
+        debezium.format.value.apicurio.registry.url=http://registry:8080\n\
+        debezium.format.value.schema.registry.url=http://registry:8081";
+    let file = file(POSTGRES_CLASS, lines).replacen("debezium.format.value.schemas.enable=false\n", "", 1);
+    let converted = convert(&file).unwrap();
+    assert_eq!(converted.refused, []);
+    let format = converted.capture.format;
+    assert_eq!((format.encoding, format.schemas_in_values), (debezium::Encoding::Avro, false));
+    let ignored = [
+        "debezium.format.key",
+        "debezium.format.value.apicurio.registry.url",
+        "debezium.format.value.schema.registry.url",
+    ];
+    assert_eq!(keys_of(&converted.ignored), ignored);
+    let other = convert(&file.replace("debezium.format.value=avro", "debezium.format.value=cloudevents"));
+    assert_eq!(keys_of(&other.unwrap().refused), ["debezium.format.value"]);
 }
 
 #[test]
@@ -636,6 +656,7 @@ fn families_of_keys_are_matched() {
         ("debezium.sink.kinesis.region", Some("debezium.sink.<type>.*")),
         ("debezium.sink.pravega.scope", Some("debezium.sink.pravega.scope")),
         ("debezium.format.value.x", Some("debezium.format.<property>")),
+        ("debezium.format.value.apicurio.registry.url", Some("debezium.format.value.apicurio.*")),
         ("debezium.format.key.x", Some("debezium.format.key.*")),
         ("quarkus.log.category.x", Some("quarkus.log.*")),
         ("quarkus.", None),

@@ -4,7 +4,8 @@ use super::charset::Charset;
 use super::column::Kind;
 use super::ddl::{DefaultValue, TypeName};
 use super::schema_history::Column;
-use super::value::{Written, write_text_value};
+use super::value::write_text_value;
+use crate::debezium::Written;
 use std::borrow::Cow;
 
 /// The time that Debezium gives in place of the current one.

@@ -4,9 +4,9 @@
 use super::binlog::value::Value;
 use super::connection::TextRow;
 use super::ddl::Flavour;
-use super::schema_history;
+use super::schema_history::{self, TableName};
 use super::source_block::SourceBlock;
-use super::table::Table;
+use super::table::{Table, TableContext};
 use crate::RowSchema;
 use crate::batch::Span;
 use crate::debezium::events::{EventContext, TableEvents};
@@ -17,6 +17,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct EventTable {
     definition: Arc<schema_history::Table>,
+    /// The places of columns that are optional in spite of the definition.
+    optional: Vec<usize>,
     pub(crate) rows: Table,
     pub(crate) source: SourceBlock,
     pub(crate) events: TableEvents,
@@ -31,12 +33,33 @@ impl EventTable {
         flavour: Flavour,
         number: usize,
     ) -> Self {
-        let prefix = &events.format.topic_prefix;
-        let rows = Table::new(prefix, definition, &events.modes, flavour);
-        let schema = RowSchema::clone(&rows.schema);
         let name = &definition.name;
+        let prefix = &events.format.topic_prefix;
         let source = SourceBlock::new(flavour, prefix, &name.database, Some(&name.table));
-        Self { definition: Arc::clone(definition), rows, source, events: events.table(schema), number }
+        Self::build(events, definition, flavour, Vec::new(), source, number)
+    }
+
+    fn build(
+        events: &EventContext,
+        definition: &Arc<schema_history::Table>,
+        flavour: Flavour,
+        optional: Vec<usize>,
+        source: SourceBlock,
+        number: usize,
+    ) -> Self {
+        let rows = Table::with_rules(definition, TableContext::new(events, flavour), &optional);
+        let events = events.table_with_key(RowSchema::clone(&rows.schema), &rows.key_columns());
+        Self { definition: Arc::clone(definition), optional, rows, source, events, number }
+    }
+
+    /// Returns the table with the columns of these places optional: their values have no representation.
+    pub(crate) fn with_optional(&self, events: &EventContext, flavour: Flavour, places: &[usize]) -> Self {
+        let optional = self.optional.iter().chain(places).copied().collect();
+        Self::build(events, &self.definition, flavour, optional, self.source.clone(), self.number)
+    }
+
+    pub(crate) fn name(&self) -> &TableName {
+        &self.definition.name
     }
 
     /// Whether this is the version of a definition.
@@ -54,7 +77,7 @@ pub(crate) struct LogRow<'a> {
 
 impl RowImage for LogRow<'_> {
     fn write_row(&self, out: &mut Vec<u8>, findings: &mut Findings) {
-        self.table.rows.write_row(self.cells, out, &mut findings.replaced);
+        self.table.rows.write_log_row(self.cells, out, findings);
     }
 
     fn write_key(&self, out: &mut Vec<u8>) -> Option<(Span, Span)> {
@@ -70,7 +93,7 @@ pub(crate) struct SnapshotRow<'a> {
 
 impl RowImage for SnapshotRow<'_> {
     fn write_row(&self, out: &mut Vec<u8>, findings: &mut Findings) {
-        self.table.rows.write_text_row(|index| self.row.cell(index), out, &mut findings.replaced);
+        self.table.rows.write_snapshot_row(|index| self.row.cell(index), out, findings);
     }
 
     fn write_key(&self, out: &mut Vec<u8>) -> Option<(Span, Span)> {

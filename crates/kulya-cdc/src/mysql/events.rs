@@ -1,6 +1,6 @@
 //! The events of a capture: converts changed rows of the log and rows of a snapshot to records of a batch.
 
-use super::binlog::{Row, RowsKind};
+use super::binlog::{CutRow, Row, Rows, RowsKind};
 use super::connection::TextRow;
 use super::ddl::Flavour;
 use super::event_table::{EventTable, LogRow, SnapshotRow};
@@ -14,6 +14,7 @@ use crate::debezium::change::{Change, ChangeContext, write_change};
 use crate::debezium::envelope::{Operation, ProcessingTime};
 use crate::debezium::events::EventContext;
 use crate::debezium::replaced_values::ReplacedValues;
+use crate::debezium::required_columns::write_with_optional_columns;
 use crate::debezium::row_image::{Findings, RowImage};
 use crate::debezium::transaction::TransactionOrder;
 use std::collections::HashMap;
@@ -37,6 +38,14 @@ pub(crate) struct EventPlace<'a> {
     pub(crate) now: &'a ProcessingTime,
     /// The statement that changed the rows, if it is wanted.
     pub(crate) statement: Option<&'a str>,
+}
+
+/// Rows that are being written, as the place of a change in the log knows them.
+pub(crate) struct RowsToWrite<'c, 'r, 'e> {
+    pub(crate) change: &'c RowsChange<'c>,
+    pub(crate) rows: &'r mut Rows<'e>,
+    /// The number of the next row in its event.
+    pub(crate) row: &'r mut u64,
 }
 
 /// Where a change comes from.
@@ -85,26 +94,25 @@ impl EventWriter {
         table
     }
 
-    /// Writes the events of changed rows.
+    /// Writes the events of changed rows, until there are none or the batch has `max_bytes`. Returns whether
+    /// there may be more.
     ///
     /// # Errors
     /// Those of the log's decoder.
     pub(crate) fn write_rows(
         &mut self,
-        change: &RowsChange<'_>,
+        rows: RowsToWrite<'_, '_, '_>,
         transaction: &mut OpenTransaction,
         place: EventPlace<'_>,
         batch: &mut Batch,
-    ) -> CdcResult<()> {
-        let operation = match change.event.kind {
-            RowsKind::Insert => Operation::Create,
-            RowsKind::Update => Operation::Update,
-            RowsKind::Delete => Operation::Delete,
-        };
+        max_bytes: usize,
+    ) -> CdcResult<bool> {
+        let RowsToWrite { change, rows, row: row_number } = rows;
+        let operation = operation_of(change.event.kind);
         if self.is_skipped(operation) {
-            return Ok(());
+            return Ok(false);
         }
-        let table = self.table(&change.table.table, batch);
+        let mut table = self.table(&change.table.table, batch);
         let micros = transaction.micros(change.timestamp);
         let opened = Arc::clone(&transaction.transaction);
         let gtid = transaction.gtid();
@@ -115,25 +123,58 @@ impl EventWriter {
             gtid: gtid.as_deref(),
             file: place.file,
             position: change.position,
-            row: 0,
+            row: *row_number,
             thread: opened.thread,
             query: place.statement,
         };
         let mut findings = Findings::default();
-        let mut rows = change.event.rows(&change.table.map)?;
         let mut row = Row::default();
-        while rows.next_row(&mut row)? {
-            let image = |cells| LogRow { table: &table, cells };
-            let before = (operation != Operation::Create).then(|| image(&row.before));
-            let after = (operation != Operation::Delete).then(|| image(&row.after));
-            let change = Change { operation, before: before.as_ref(), after: after.as_ref() };
-            let counter = transaction.counter(table.number, &self.metadata, batch);
-            let source = Source { table: &table, origin: &origin, now: place.now };
-            self.write(&change, source, counter, &mut findings, batch);
+        let mut is_more = true;
+        while batch.size() < max_bytes {
+            is_more = rows.next_row(&mut row)?;
+            if !is_more {
+                break;
+            }
+            let mut counter = transaction.counter(table.number, &self.metadata, batch);
+            let is_changed = write_with_optional_columns(
+                batch,
+                &mut table,
+                &mut || counter.as_mut().map(|count| count()),
+                &mut findings,
+                |table, batch, order, findings| {
+                    let image = |cells| LogRow { table, cells };
+                    let before = (operation != Operation::Create).then(|| image(&row.before));
+                    let after = (operation != Operation::Delete).then(|| image(&row.after));
+                    let change = Change { operation, before: before.as_ref(), after: after.as_ref() };
+                    let source = Source { table, origin: &origin, now: place.now };
+                    self.write(&change, source, order, findings, batch);
+                },
+                |table, places| table.with_optional(&self.events, self.flavour, places),
+            );
+            if is_changed {
+                self.tables.insert(table.name().clone(), Arc::clone(&table));
+            }
             origin.row += 1;
         }
+        *row_number = origin.row;
         self.replaced_values.report(&findings.replaced);
-        Ok(())
+        Ok(is_more)
+    }
+
+    /// Leaves out the event of a row that is larger than an event can be.
+    pub(crate) fn omit_row(&mut self, change: &RowsChange<'_>, row: &CutRow<'_>, batch: &mut Batch) {
+        if self.is_skipped(operation_of(change.event.kind)) {
+            return;
+        }
+        let table = self.table(&change.table.table, batch);
+        let key = table.rows.write_cut_key(&row.cells, batch.buffer());
+        batch.omit(&table.events.destination, key, row.length);
+    }
+
+    /// Leaves out the event of a row of a snapshot that is larger than an event can be.
+    pub(crate) fn omit_snapshot_row(table: &EventTable, row: &TextRow, bytes: usize, batch: &mut Batch) {
+        let key = table.rows.write_cut_text_key(row, batch.buffer());
+        batch.omit(&table.events.destination, key, bytes);
     }
 
     /// Writes the event of a TRUNCATE of a table.
@@ -162,25 +203,37 @@ impl EventWriter {
             query: None,
         };
         let change = Change::<'_, LogRow<'_>> { operation: Operation::Truncate, before: None, after: None };
-        let counter = transaction.counter(table.number, &self.metadata, batch);
+        let mut counter = transaction.counter(table.number, &self.metadata, batch);
+        let mut order = || counter.as_mut().map(|count| count());
         let source = Source { table: &table, origin: &origin, now: place.now };
-        self.write(&change, source, counter, &mut Findings::default(), batch);
+        self.write(&change, source, &mut order, &mut Findings::default(), batch);
     }
 
-    /// Writes the event of a row that a snapshot has read.
+    /// Writes the event of a row that a snapshot has read; `table` is the version of the event's table.
     pub(crate) fn write_snapshot_row(
         &mut self,
-        table: &EventTable,
+        table: &mut Arc<EventTable>,
         row: &TextRow,
         origin: &Origin<'_>,
         now: &ProcessingTime,
         batch: &mut Batch,
     ) {
-        let row = SnapshotRow { table, row };
-        let change = Change { operation: Operation::Read, before: None, after: Some(&row) };
         let mut findings = Findings::default();
-        let counter = None::<fn() -> TransactionOrder<'static>>;
-        self.write(&change, Source { table, origin, now }, counter, &mut findings, batch);
+        let is_changed = write_with_optional_columns(
+            batch,
+            table,
+            &mut || None,
+            &mut findings,
+            |table, batch, order, findings| {
+                let row = SnapshotRow { table, row };
+                let change = Change { operation: Operation::Read, before: None, after: Some(&row) };
+                self.write(&change, Source { table, origin, now }, order, findings, batch);
+            },
+            |table, places| table.with_optional(&self.events, self.flavour, places),
+        );
+        if is_changed {
+            self.tables.insert(table.name().clone(), Arc::clone(table));
+        }
         self.replaced_values.report(&findings.replaced);
     }
 
@@ -192,7 +245,7 @@ impl EventWriter {
         &self,
         change: &Change<'_, R>,
         source: Source<'_>,
-        mut counter: Option<impl FnMut() -> TransactionOrder<'t>>,
+        order: &mut dyn FnMut() -> Option<TransactionOrder<'t>>,
         findings: &mut Findings,
         batch: &mut Batch,
     ) {
@@ -203,6 +256,14 @@ impl EventWriter {
             now,
             source: &|out| table.source.write(origin, out),
         };
-        write_change(batch, change, &context, &mut || counter.as_mut().map(|count| count()), findings);
+        write_change(batch, change, &context, order, findings);
+    }
+}
+
+fn operation_of(kind: RowsKind) -> Operation {
+    match kind {
+        RowsKind::Insert => Operation::Create,
+        RowsKind::Update => Operation::Update,
+        RowsKind::Delete => Operation::Delete,
     }
 }

@@ -1,28 +1,36 @@
 //! Streaming of the log: events as they arrive, batches of whole transactions with the position after them.
 
-use super::binlog::{Checksum, Decoder};
+mod large;
+
+use super::binlog::{BinlogError, Checksum, Decoder, Rows};
 use super::checkpoint::history_text;
-use super::connection::{BinlogStream, Connection};
-use super::events::{EventPlace, EventWriter};
+use super::connection::{BinlogStream, Connection, ReceivedEvent};
+use super::events::{EventPlace, EventWriter, RowsToWrite};
+use super::heartbeat::run_statement;
 use super::log_meter::LogMeter;
 use super::offset::MysqlPosition;
 use super::schema_changes::SchemaChanges;
 use super::schema_history::{self, TableName};
 use super::source_block::Origin;
-use super::stream::{Change, Ddl, End, LogReader, Step, Transaction};
+use super::stream::{Change, Ddl, End, LogReader, RowsChange, Step, Transaction};
 use super::transaction::OpenTransaction;
 use crate::batch::Mark;
 use crate::debezium::envelope::ProcessingTime;
-use crate::output::Output;
+use crate::heartbeat::Heartbeats;
+use crate::output::{MAX_BATCH_BYTES, Output};
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position};
-use bytes::Bytes;
 use futures::FutureExt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use large::MAX_WHOLE_BYTES;
+
 /// The number of log bytes without captured changes after which the position is stored, so that the server
 /// may purge the log.
 const IDLE_BYTES: u64 = 1 << 20;
+
+/// The number of events that are read at once, before the time is read again and heartbeats are looked at.
+const MAX_EVENTS_PER_TURN: u32 = 1000;
 
 /// The stream of one connection, and its state.
 pub(crate) struct LogStream {
@@ -42,6 +50,7 @@ pub(crate) struct LogStream {
     /// The batch before the transaction; `None` if a part of the transaction was handed over.
     before: Option<Mark>,
     now: ProcessingTime,
+    heartbeats: Heartbeats,
     meter: LogMeter,
 }
 
@@ -51,13 +60,14 @@ impl LogStream {
         writer: EventWriter,
         position: MysqlPosition,
         target: Option<MysqlPosition>,
+        heartbeats: Heartbeats,
         output: &Output<'_>,
     ) -> Self {
         Self {
             stored_version: reader.schema_version(),
             reader,
             // what the session has declared; the log says what holds from its first event on
-            decoder: Decoder::new(Checksum::Crc32),
+            decoder: Decoder::new(Checksum::Crc32).with_max_event_bytes(MAX_WHOLE_BYTES as u64),
             writer,
             schema_changes: None,
             committed: position.clone(),
@@ -67,6 +77,7 @@ impl LogStream {
             transaction: None,
             before: None,
             now: ProcessingTime::new(output.clock.since_epoch()),
+            heartbeats,
         }
     }
 
@@ -86,14 +97,27 @@ impl LogStream {
     ) -> CdcResult<()> {
         loop {
             self.now = ProcessingTime::new(output.clock.since_epoch());
-            while !self.is_caught_up()
-                && let Some(event) = events.next_event().now_or_never()
+            let mut count = 0;
+            while count < MAX_EVENTS_PER_TURN
+                && !self.is_caught_up()
+                && let Some(event) = events.next_whole_or_piece(MAX_WHOLE_BYTES).now_or_never()
             {
-                self.on_received(event?, output).await?;
+                count += 1;
+                if self.on_received(event?, events, output).await? {
+                    output.flush().await;
+                    return Ok(());
+                }
             }
             if self.transaction.is_none() {
                 if self.is_caught_up() || output.cancel.is_cancelled() {
                     return self.finish(output).await;
+                }
+                if let Some(statement) = self.heartbeats.beat(output) {
+                    tokio::select! {
+                        result = run_statement(session, statement) => result?,
+                        // the session waits for a result that nobody reads
+                        () = output.cancel.cancelled() => return self.finish(output).await,
+                    }
                 }
                 // while the sink is busy, what arrives shares the next commit
                 if !output.batch.is_empty() && output.is_idle() {
@@ -104,7 +128,13 @@ impl LogStream {
             self.meter.measure(session, &self.committed.point, read, output).await;
             let (cancel, is_idle) = (output.cancel, output.is_idle());
             tokio::select! {
-                event = events.next_event() => self.on_received(event?, output).await?,
+                event = events.next_whole_or_piece(MAX_WHOLE_BYTES) => {
+                    if self.on_received(event?, events, output).await? {
+                        output.flush().await;
+                        return Ok(());
+                    }
+                }
+                () = self.heartbeats.wait(output.clock.since_epoch()), if self.transaction.is_none() => {}
                 () = output.stored_more(), if !is_idle => {}
                 () = self.meter.due() => {}
                 () = cancel.cancelled() => {
@@ -117,11 +147,26 @@ impl LogStream {
         }
     }
 
-    async fn on_received(&mut self, event: Option<Bytes>, output: &mut Output<'_>) -> CdcResult<()> {
+    /// Reads an event. Returns whether the capture was cancelled within it.
+    async fn on_received(
+        &mut self,
+        event: Option<ReceivedEvent>,
+        events: &mut BinlogStream,
+        output: &mut Output<'_>,
+    ) -> CdcResult<bool> {
         let ended = || CdcError::new(CdcErrorKind::Unreachable, "the server has ended the binary log");
-        let event = event.ok_or_else(ended)?;
-        self.on_event(&event, output).await?;
-        if output.is_full() { self.hand_over(output).await } else { Ok(()) }
+        match event.ok_or_else(ended)? {
+            ReceivedEvent::Whole(event) => self.on_event(&event, output).await?,
+            ReceivedEvent::Begun(piece) => {
+                if self.on_large(piece, events, output).await? {
+                    return Ok(true);
+                }
+            }
+        }
+        if output.is_full() {
+            self.hand_over(output).await?;
+        }
+        Ok(false)
     }
 
     /// Hands over everything.
@@ -171,19 +216,38 @@ impl LogStream {
     }
 
     async fn on_event(&mut self, bytes: &[u8], output: &mut Output<'_>) -> CdcResult<()> {
-        let (header, event) = self.decoder.decode(bytes)?;
+        let (header, event) = match self.decoder.decode(bytes) {
+            Err(BinlogError::TooLarge { .. }) => return self.on_compressed_rows(bytes, output).await,
+            decoded => decoded?,
+        };
         let step = self.reader.read(&header, event)?;
-        let Some(Change::Payload(payload)) = &step.change else { return self.on_step(step, output).await };
-        let mut events = payload.events()?;
-        while let Some(bytes) = events.next_event()? {
-            let (header, event) = self.decoder.decode_inner(bytes)?;
-            let step = self.reader.read(&header, event)?;
-            self.on_step(step, output).await?;
-            if output.is_full() {
-                self.hand_over(output).await?;
-            }
+        match &step.change {
+            Some(Change::Payload(payload)) => self.on_payload(payload, output).await,
+            _ => self.on_step(step, output).await,
         }
-        Ok(())
+    }
+
+    /// Writes the events of rows, and hands over batches that are full; `row` is the number of the next one.
+    async fn write_rows(
+        &mut self,
+        change: &RowsChange<'_>,
+        rows: &mut Rows<'_>,
+        row: &mut u64,
+        output: &mut Output<'_>,
+    ) -> CdcResult<()> {
+        loop {
+            let (Some(transaction), place) = (&mut self.transaction, self.reader.point()) else {
+                return Ok(());
+            };
+            let statement = self.reader.statement().map(String::from_utf8_lossy);
+            let place = EventPlace { file: &place.file, now: &self.now, statement: statement.as_deref() };
+            let to_write = RowsToWrite { change, rows, row };
+            let batch = &mut output.batch;
+            if !self.writer.write_rows(to_write, transaction, place, batch, MAX_BATCH_BYTES)? {
+                return Ok(());
+            }
+            self.hand_over(output).await?;
+        }
     }
 
     async fn on_step(&mut self, step: Step<'_>, output: &mut Output<'_>) -> CdcResult<()> {
@@ -192,12 +256,8 @@ impl LogStream {
         }
         match step.change {
             Some(Change::Rows(change)) => {
-                let (Some(transaction), place) = (&mut self.transaction, self.reader.point()) else {
-                    return Ok(());
-                };
-                let statement = self.reader.statement().map(String::from_utf8_lossy);
-                let place = EventPlace { file: &place.file, now: &self.now, statement: statement.as_deref() };
-                self.writer.write_rows(&change, transaction, place, &mut output.batch)?;
+                let mut rows = change.event.rows(&change.table.map)?;
+                self.write_rows(&change, &mut rows, &mut 0, output).await?;
             }
             Some(Change::Ddl(ddl)) => {
                 self.write_schema_change(&ddl, output);

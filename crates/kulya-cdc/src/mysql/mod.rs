@@ -17,6 +17,7 @@ mod events;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 pub mod gtid;
+mod heartbeat;
 mod json_text;
 mod log_meter;
 mod log_stream;

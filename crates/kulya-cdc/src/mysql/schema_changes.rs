@@ -2,13 +2,12 @@
 //! begin of a snapshot those that would create its tables.
 
 use super::ddl::Flavour;
-use super::schema_history::{Change, TableName};
+use super::schema_history::{Change, Table, TableName};
 use super::snapshot::Snapshot;
 use super::source_block::{Origin, SourceBlock};
 use super::stream::{Ddl, LogReader};
 use super::table_description::describe;
 use crate::batch::Batch;
-use crate::debezium::Compatibility;
 use crate::debezium::envelope::ProcessingTime;
 use crate::debezium::events::{EventContext, TopicEvents};
 use crate::debezium::schema_change::{SchemaChange, TableChange, TableChangeKind, TableDescription};
@@ -28,8 +27,8 @@ impl SchemaChanges {
         Self { topic: events.schema_changes(), events, flavour }
     }
 
-    fn compat(&self) -> Compatibility {
-        self.events.modes.compat
+    fn describe(&self, table: &Table) -> TableDescription {
+        describe(table, self.events.modes.compat, &self.events.columns)
     }
 
     /// Writes the changes of a statement of the log. The reader is behind the statement.
@@ -43,8 +42,7 @@ impl SchemaChanges {
     ) {
         let text = String::from_utf8_lossy(&ddl.sql);
         let text = text.trim().trim_end_matches(';').trim_end();
-        let described =
-            |name: &TableName| reader.captured_table(name).map(|table| describe(table, self.compat()));
+        let described = |name: &TableName| reader.captured_table(name).map(|table| self.describe(table));
         let mut changes = Vec::new();
         for (index, change) in ddl.changes.iter().enumerate() {
             let later = ddl.changes.get(index + 1..).unwrap_or_default();
@@ -113,7 +111,7 @@ impl SchemaChanges {
             for table in snapshot.tables.iter().filter(|table| table.name.database == database) {
                 let ddl = snapshot.definitions.statements.get(&table.name).cloned().unwrap_or_default();
                 let definition = snapshot.definitions.history.table(database, &table.name.table);
-                let description = definition.map(|table| describe(table, self.compat()));
+                let description = definition.map(|table| self.describe(table));
                 let change = schema_change(&table.name, ddl, TableChangeKind::Create, description);
                 self.write(&change, Some(&table.name.table), origin, now, batch);
             }

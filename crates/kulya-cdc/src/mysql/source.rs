@@ -5,7 +5,7 @@ use super::catalog::{ServerFacts, is_system};
 use super::checkpoint::{history_of, history_text, position_of};
 use super::connection::{CaptureNeeds, Connection, DumpSettings, Flavor};
 use super::events::EventWriter;
-use super::log_stream::LogStream;
+use super::log_stream::{LogStream, MAX_WHOLE_BYTES};
 use super::offset::{MysqlPosition, ServerLog};
 use super::schema_changes::SchemaChanges;
 use super::schema_history::{SchemaHistory, TableName};
@@ -18,6 +18,7 @@ use crate::control::Control;
 use crate::debezium::Compatibility;
 use crate::debezium::connector::Connector;
 use crate::debezium::events::EventContext;
+use crate::heartbeat::Heartbeats;
 use crate::output::Output;
 use crate::settings::SnapshotMode;
 use crate::source::{Source, SourceConnection};
@@ -63,6 +64,9 @@ impl Source for MysqlSource {
             _ => Connector::Mysql,
         };
         self.control.describe(&self.target.settings.name, connector.name());
+        if self.target.settings.include_query && !has_statements(&self.target.settings) {
+            tracing::warn!("events have no statements (include-query): rules for columns change values");
+        }
         let events = Arc::new(self.target.settings.events(connector, &self.run_id));
         Ok(MysqlConnection { target: self.target.clone(), events, session, facts })
     }
@@ -122,7 +126,9 @@ impl SourceConnection for MysqlConnection {
         position.move_to(log.server.clone());
         let settings = &self.target.settings;
         let dump_settings = DumpSettings {
-            annotate_rows: settings.include_query,
+            annotate_rows: has_statements(settings),
+            // larger events are read in pieces
+            max_event_bytes: MAX_WHOLE_BYTES,
             ..DumpSettings::new(self.target.server_id)
         };
         let connection = Connection::open(&self.target.connection).await?;
@@ -135,10 +141,11 @@ impl SourceConnection for MysqlConnection {
             Arc::new(move |database: &str, table: &str| captured.is_captured(database, table)),
         )
         .with_cuts(position.cuts.clone())
-        .with_statements(self.target.settings.include_query)
+        .with_statements(has_statements(&self.target.settings))
         .with_commit_at_prepare(self.events.modes.compat == Compatibility::Debezium);
         let writer = EventWriter::new(Arc::clone(&self.events), self.facts.version.flavour);
-        LogStream::new(reader, writer, position, target_end, output)
+        let heartbeats = Heartbeats::new(&self.target.settings, &self.events, output);
+        LogStream::new(reader, writer, position, target_end, heartbeats, output)
             .with_schema_changes(self.schema_changes())
             .run(&mut events, &mut self.session, output)
             .await
@@ -177,6 +184,9 @@ impl MysqlConnection {
             is_read: &is_read,
         })
         .await?;
+        if stored.is_none() && snapshot.captured.is_empty() {
+            settings.no_table_found()?;
+        }
         let (mut position, mut history) = match stored {
             Some(stored) => stored,
             None => (snapshot.position.clone(), snapshot.definitions.history.clone()),
@@ -210,6 +220,12 @@ impl MysqlConnection {
         }
         Ok(checkpoint)
     }
+}
+
+/// Whether events have the statements that changed rows. Statements have values that rules for columns leave
+/// out or change.
+fn has_statements(settings: &CaptureSettings) -> bool {
+    settings.include_query && !settings.columns.changes_values()
 }
 
 fn is_captured(settings: &CaptureSettings, database: &str, table: &str) -> bool {

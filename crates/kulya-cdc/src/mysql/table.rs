@@ -1,19 +1,24 @@
-//! A captured table: converts rows of the log and of a snapshot to the rows and keys of events.
+//! A captured table: converts rows of the log and of a snapshot to the rows and keys of events, to which the
+//! rules for columns are applied.
+
+mod column;
+mod writer;
 
 use super::binlog::value::Value;
 use super::column::Kind;
+use super::connection::TextRow;
 use super::ddl::{Flavour, Generated};
-use super::default_value;
 use super::schema_history;
-use super::value::{Written, write_binlog_value, write_text_value};
-use crate::RowSchema;
 use crate::batch::Span;
-use crate::debezium::{Compatibility, Replaced, ValueModes, json};
-use kulya_store::framing::MAX_EVENT_BYTES;
+use crate::column_rules::ColumnRules;
+use crate::debezium::events::EventContext;
+use crate::debezium::name_adjustment::NameAdjustment;
+use crate::debezium::row_image::Findings;
+use crate::debezium::{Replaced, ValueModes};
+use crate::{ColumnDescription, RowSchema};
+use column::Column;
 use std::sync::Arc;
-
-/// Greatest length of the text of a [`Replaced`], in characters.
-const MAX_REPLACED_TEXT: usize = 60;
+use writer::ObjectWriter;
 
 /// A table in its current version.
 #[derive(Debug, Clone)]
@@ -24,22 +29,33 @@ pub struct Table {
     pub topic: String,
     /// The columns, in the order of the log's rows.
     columns: Vec<Column>,
-    /// The places of the key's columns, in key order.
+    /// The places of the key's columns, in key order: those of the primary key, or of the rules.
     key: Vec<usize>,
     /// The place of a system-versioned table's end of validity, if the table does not declare it.
     hidden_row_end: Option<usize>,
 }
 
-#[derive(Debug, Clone)]
-struct Column {
-    name: String,
-    /// The name as JSON, with the colon.
-    member: Box<[u8]>,
-    kind: Kind,
-    /// Whether catalogs do not show the column, so that only the log has it.
-    is_hidden: bool,
-    /// What is written in place of null.
-    null: Box<[u8]>,
+/// What the tables of a capture have in common.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TableContext<'a> {
+    /// The topic prefix.
+    prefix: &'a str,
+    modes: &'a ValueModes,
+    flavour: Flavour,
+    rules: &'a ColumnRules,
+    field_names: NameAdjustment,
+}
+
+impl<'a> TableContext<'a> {
+    pub(crate) fn new(events: &'a EventContext, flavour: Flavour) -> Self {
+        Self {
+            prefix: &events.format.topic_prefix,
+            modes: &events.modes,
+            flavour,
+            rules: &events.columns,
+            field_names: events.format.field_names,
+        }
+    }
 }
 
 impl Table {
@@ -47,37 +63,57 @@ impl Table {
     /// invisible and generated ones included, but not the row times that a system-versioned table of MariaDB
     /// has without declaring them, nor does the key contain these.
     pub fn new(prefix: &str, table: &schema_history::Table, modes: &ValueModes, flavour: Flavour) -> Self {
-        let is_debezium = modes.compat == Compatibility::Debezium;
-        let mut columns = Vec::with_capacity(table.columns.len());
-        let mut descriptions = Vec::with_capacity(table.columns.len());
-        for column in &table.columns {
-            let kind = Kind::from_column(column, modes, flavour);
-            let default = default_value::default_json(column, &kind, is_debezium);
-            if !column.hidden {
-                let mut description = kind.describe(&column.name, column.nullable);
-                description.default = default.as_deref().and_then(default_value::value);
-                descriptions.push(description);
-            }
-            columns.push(match default.filter(|_| is_debezium) {
-                // Debezium's JSON converter replaces null by the default, also that of a date that no
-                // calendar has
-                Some(default) => Column::new(column, kind.without_epoch(), default),
-                None => Column::new(column, kind, b"null".to_vec()),
-            });
+        let (rules, field_names) = (&ColumnRules::default(), NameAdjustment::None);
+        Self::with_rules(table, TableContext { prefix, modes, flavour, rules, field_names }, &[])
+    }
+
+    /// Creates a table to which the rules for columns are applied. The columns of the places `optional` may
+    /// be null, whatever the definition says.
+    pub(crate) fn with_rules(
+        table: &schema_history::Table,
+        context: TableContext<'_>,
+        optional: &[usize],
+    ) -> Self {
+        let schema_history::TableName { database, table: name } = &table.name;
+        let rules = context.rules.of_table(database, name, context.modes.compat);
+        let columns = table.columns.iter().enumerate();
+        let mut columns: Vec<Column> =
+            columns.map(|(place, column)| Column::new(column, context, optional.contains(&place))).collect();
+        let is_shown = |place: &usize| columns.get(*place).is_some_and(|column| !column.is_hidden);
+        let primary_key = table.primary_key().into_iter().filter(is_shown);
+        let primary_key: Vec<String> =
+            primary_key.filter_map(|place| Some(columns.get(place)?.name.clone())).collect();
+        let names = columns.iter().map(|column| column.name.as_str());
+        let mut key = rules.key(names, &primary_key);
+        key.retain(is_shown);
+        let mut fields = 0;
+        for (place, column) in columns.iter_mut().enumerate() {
+            column.apply(&rules);
+            let is_selected = !column.is_hidden && (column.is_in_rows || key.contains(&place));
+            column.field = is_selected.then_some(fields);
+            fields += usize::from(is_selected);
         }
-        let is_key = |place: &usize| columns.get(*place).is_some_and(|column| !column.is_hidden);
-        let key: Vec<usize> = table.primary_key().into_iter().filter(is_key).collect();
         let is_row_end =
             |column: &schema_history::Column| column.hidden && column.generated == Some(Generated::RowEnd);
         let hidden_row_end = table.columns.iter().position(is_row_end);
+        let key_columns = || key.iter().filter_map(|place| columns.get(*place));
+        // a key that rows have in another form, or not at all, is none of the rows
+        let is_in_rows = key_columns().all(Column::is_unchanged);
+        let names = key_columns().filter(|_| is_in_rows).map(|column| column.described.name.clone());
         let schema = RowSchema {
-            prefix: prefix.to_owned(),
-            schema: table.name.database.clone(),
-            table: table.name.table.clone(),
-            columns: descriptions,
-            key: key.iter().filter_map(|place| Some(columns.get(*place)?.name.clone())).collect(),
+            prefix: context.prefix.to_owned(),
+            schema: database.clone(),
+            table: name.clone(),
+            columns: columns.iter().filter_map(Column::describe).collect(),
+            key: names.collect(),
         };
         Self { topic: schema.topic(), schema: Arc::new(schema), columns, key, hidden_row_end }
+    }
+
+    /// Describes the columns of the key, in key order.
+    pub(crate) fn key_columns(&self) -> Vec<ColumnDescription> {
+        let columns = self.key.iter().filter_map(|place| self.columns.get(*place));
+        columns.map(|column| column.described.clone()).collect()
     }
 
     /// Whether a row of the log is one that SELECT gives: a system-versioned table of MariaDB that does not
@@ -93,32 +129,77 @@ impl Table {
     }
 
     /// Returns the names of the columns that a snapshot selects, in the order of the fields that
-    /// [`Self::write_text_row`] takes.
+    /// [`Self::write_text_row`] takes: those of rows and of the key.
     pub fn column_names(&self) -> impl Iterator<Item = &str> {
         self.selected().map(|column| column.name.as_str())
     }
 
     /// Returns what a snapshot selects, in the same order: quoted names, and of FLOAT, which the servers
-    /// print with six digits only, all digits.
+    /// print with six digits only, all digits. NULL if there is no column.
     pub fn select_list(&self) -> String {
         let expression = |column: &Column| {
             let name = format!("`{}`", column.name.replace('`', "``"));
             if matches!(column.kind, Kind::Float { .. }) { format!("{name}+0e0") } else { name }
         };
-        self.selected().map(expression).collect::<Vec<_>>().join(",")
+        let list = self.selected().map(expression).collect::<Vec<_>>().join(",");
+        if list.is_empty() { "NULL".to_owned() } else { list }
+    }
+
+    fn selected(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| column.field.is_some())
     }
 
     /// Writes a row of the log as a JSON object. Cells behind those of the table's columns are left out. A
     /// value that an event cannot contain is null, also in a required column, and is appended to `report`. A
     /// row that is larger than an event can be ends with the column that made it so.
     pub fn write_row(&self, row: &[Value<'_>], out: &mut Vec<u8>, report: &mut Vec<Replaced>) {
-        let cells = self.columns.iter().zip(row).filter(|(column, _)| !column.is_hidden);
+        let mut findings = Findings { nulls: Vec::new(), replaced: std::mem::take(report) };
+        self.write_log_row(row, out, &mut findings);
+        *report = findings.replaced;
+    }
+
+    /// Writes a row of the log; the places of required columns that are null are noted too.
+    pub(crate) fn write_log_row(&self, row: &[Value<'_>], out: &mut Vec<u8>, findings: &mut Findings) {
         let mut writer = ObjectWriter::new(&self.schema, out);
-        for (column, value) in cells {
+        for (place, (column, value)) in self.columns.iter().zip(row).enumerate() {
+            if !column.is_in_rows {
+                continue;
+            }
             if writer.is_too_large() {
                 break;
             }
-            writer.log_member(column, value, report);
+            writer.log_member(place, column, value, findings);
+        }
+        writer.finish();
+    }
+
+    /// Writes a row of a snapshot: the fields of the text protocol by index, `None` for NULL, in the order of
+    /// [`Self::column_names`].
+    pub fn write_text_row<'r>(
+        &self,
+        field: impl Fn(usize) -> Option<&'r [u8]>,
+        out: &mut Vec<u8>,
+        report: &mut Vec<Replaced>,
+    ) {
+        let mut findings = Findings { nulls: Vec::new(), replaced: std::mem::take(report) };
+        self.write_snapshot_row(field, out, &mut findings);
+        *report = findings.replaced;
+    }
+
+    /// Writes a row of a snapshot; the places of required columns that are null are noted too.
+    pub(crate) fn write_snapshot_row<'r>(
+        &self,
+        field: impl Fn(usize) -> Option<&'r [u8]>,
+        out: &mut Vec<u8>,
+        findings: &mut Findings,
+    ) {
+        let mut writer = ObjectWriter::new(&self.schema, out);
+        for (place, column) in self.columns.iter().enumerate() {
+            let Some(index) = column.field.filter(|_| column.is_in_rows) else { continue };
+            if writer.is_too_large() {
+                break;
+            }
+            writer.text_member(place, column, field(index), findings);
         }
         writer.finish();
     }
@@ -128,10 +209,47 @@ impl Table {
     pub(crate) fn write_key(&self, row: &[Value<'_>], out: &mut Vec<u8>) -> Option<(Span, Span)> {
         self.key_of(out, |writer, place| {
             if let (Some(column), Some(value)) = (self.columns.get(place), row.get(place)) {
-                // what is replaced was noted with the row
-                writer.log_member(column, value, &mut Vec::new());
+                writer.log_key_member(column, value);
             }
         })
+    }
+
+    /// Writes the key of a row of a snapshot, as [`Self::write_key`] does.
+    pub(crate) fn write_text_key<'r>(
+        &self,
+        field: impl Fn(usize) -> Option<&'r [u8]>,
+        out: &mut Vec<u8>,
+    ) -> Option<(Span, Span)> {
+        self.key_of(out, |writer, place| {
+            if let Some((column, index)) = self.columns.get(place).and_then(|c| Some((c, c.field?))) {
+                writer.text_key_member(column, field(index));
+            }
+        })
+    }
+
+    /// Writes the key of a row of the log of which some cells were left out; `None` if one of the key was.
+    pub(crate) fn write_cut_key(&self, cells: &[Option<Value<'_>>], out: &mut Vec<u8>) -> Option<Span> {
+        let is_there = |place: &usize| cells.get(*place).is_some_and(Option::is_some);
+        if !self.key.iter().all(is_there) {
+            return None;
+        }
+        let (key, _) = self.key_of(out, |writer, place| {
+            if let (Some(column), Some(Some(value))) = (self.columns.get(place), cells.get(place)) {
+                writer.log_key_member(column, value);
+            }
+        })?;
+        Some(key)
+    }
+
+    /// Writes the key of a row of a snapshot of which some cells were left out; `None` if one of the key was.
+    pub(crate) fn write_cut_text_key(&self, row: &TextRow, out: &mut Vec<u8>) -> Option<Span> {
+        let field = |place: &usize| self.columns.get(*place).and_then(|column| column.field);
+        let is_there = |place: &usize| field(place).is_some_and(|index| !row.is_left(index));
+        if !self.key.iter().all(is_there) {
+            return None;
+        }
+        let (key, _) = self.write_text_key(|index| row.cell(index), out)?;
+        Some(key)
     }
 
     /// Writes a key, each of whose members `member` writes by its column's place.
@@ -148,7 +266,7 @@ impl Table {
         let mut values = Vec::with_capacity(self.key.len());
         for place in &self.key {
             member(&mut writer, *place);
-            values.push(writer.value..writer.out.len());
+            values.push(writer.last_value());
         }
         writer.finish();
         let key = Span::new(start, out.len());
@@ -164,149 +282,6 @@ impl Table {
         }
         Some((key, Span::new(start, out.len())))
     }
-
-    /// Writes a row of a snapshot: the fields of the text protocol by index, `None` for NULL, in the order of
-    /// [`Self::column_names`].
-    pub fn write_text_row<'r>(
-        &self,
-        field: impl Fn(usize) -> Option<&'r [u8]>,
-        out: &mut Vec<u8>,
-        report: &mut Vec<Replaced>,
-    ) {
-        let mut writer = ObjectWriter::new(&self.schema, out);
-        for (index, column) in self.selected().enumerate() {
-            if writer.is_too_large() {
-                break;
-            }
-            writer.text_member(column, field(index), report);
-        }
-        writer.finish();
-    }
-
-    /// Writes the key of a row of a snapshot, as [`Self::write_key`] does.
-    pub(crate) fn write_text_key<'r>(
-        &self,
-        field: impl Fn(usize) -> Option<&'r [u8]>,
-        out: &mut Vec<u8>,
-    ) -> Option<(Span, Span)> {
-        self.key_of(out, |writer, place| {
-            let hidden = self.columns.iter().take(place).filter(|column| column.is_hidden).count();
-            if let Some(column) = self.columns.get(place) {
-                writer.text_member(column, field(place - hidden), &mut Vec::new());
-            }
-        })
-    }
-
-    fn selected(&self) -> impl Iterator<Item = &Column> {
-        self.columns.iter().filter(|column| !column.is_hidden)
-    }
-}
-
-impl Column {
-    fn new(column: &schema_history::Column, kind: Kind, null: Vec<u8>) -> Self {
-        let mut member = Vec::new();
-        json::write(&mut member, &column.name);
-        member.push(b':');
-        Self {
-            name: column.name.clone(),
-            member: member.into(),
-            kind,
-            is_hidden: column.hidden,
-            null: null.into(),
-        }
-    }
-}
-
-/// Writes the members of a JSON object.
-struct ObjectWriter<'a> {
-    schema: &'a RowSchema,
-    out: &'a mut Vec<u8>,
-    /// Where the object begins.
-    start: usize,
-    is_first: bool,
-    /// Where the last member's value begins.
-    value: usize,
-}
-
-impl<'a> ObjectWriter<'a> {
-    fn new(schema: &'a RowSchema, out: &'a mut Vec<u8>) -> Self {
-        let start = out.len();
-        out.push(b'{');
-        Self { schema, out, start, is_first: true, value: 0 }
-    }
-
-    /// Whether the event is left out, so that further members would only take memory.
-    fn is_too_large(&self) -> bool {
-        self.out.len() - self.start > MAX_EVENT_BYTES
-    }
-
-    fn finish(self) {
-        self.out.push(b'}');
-    }
-
-    fn name(&mut self, column: &Column) {
-        if !self.is_first {
-            self.out.push(b',');
-        }
-        self.is_first = false;
-        self.out.extend_from_slice(&column.member);
-        self.value = self.out.len();
-    }
-
-    fn log_member(&mut self, column: &Column, value: &Value<'_>, report: &mut Vec<Replaced>) {
-        self.name(column);
-        let start = self.out.len();
-        let written = write_binlog_value(&column.kind, value, self.out);
-        self.end(column, written, start, report, || describe(value));
-    }
-
-    fn text_member(&mut self, column: &Column, field: Option<&[u8]>, report: &mut Vec<Replaced>) {
-        self.name(column);
-        let start = self.out.len();
-        let written = field.map_or(Written::Null, |field| write_text_value(&column.kind, field, self.out));
-        self.end(column, written, start, report, || prefix(field.unwrap_or_default()));
-    }
-
-    /// Writes null if no value was written, and notes what was replaced.
-    fn end(
-        &mut self,
-        column: &Column,
-        written: Written,
-        start: usize,
-        report: &mut Vec<Replaced>,
-        text: impl FnOnce() -> String,
-    ) {
-        match written {
-            Written::Value => return,
-            Written::Null => return self.out.extend_from_slice(&column.null),
-            Written::Lossy => {}
-            Written::NotAValue => {
-                self.out.truncate(start);
-                self.out.extend_from_slice(b"null");
-            }
-        }
-        report.push(Replaced { table: self.schema.table_name(), column: column.name.clone(), text: text() });
-    }
-}
-
-/// Describes a cell in a few words.
-fn describe(value: &Value<'_>) -> String {
-    match value {
-        Value::Bytes(bytes) => prefix(bytes),
-        Value::Time(time) => time.to_string(),
-        Value::DateTime(time) => time.to_string(),
-        Value::Json(_) => "a JSON document".to_owned(),
-        Value::Geometry { .. } => "a geometry".to_owned(),
-        Value::Vector(_) => "a vector".to_owned(),
-        Value::Compressed(_) => "compressed bytes".to_owned(),
-        short => format!("{short:?}").chars().take(MAX_REPLACED_TEXT).collect(),
-    }
-}
-
-/// The first characters of a text.
-fn prefix(bytes: &[u8]) -> String {
-    let bytes = bytes.get(..4 * MAX_REPLACED_TEXT).unwrap_or(bytes);
-    String::from_utf8_lossy(bytes).chars().take(MAX_REPLACED_TEXT).collect()
 }
 
 #[cfg(test)]

@@ -1,23 +1,48 @@
-//! Descriptions of tables in schema changes: columns with the names and numbers of types that Debezium's
-//! consumers know, those of JDBC.
+//! Descriptions of tables in schema changes, and of columns for the rules: names and numbers of types that
+//! Debezium's consumers know, those of JDBC.
 
-use super::ddl::{ColumnType, DefaultValue, TypeName};
+use super::ddl::{ColumnType, DefaultValue, Flavour, TypeName};
 use super::schema_history::{Column, Table};
+use crate::column_rules::{ColumnRules, SourceColumn};
 use crate::debezium::Compatibility;
 use crate::debezium::schema_change::{ColumnDefinition, TableDescription};
 
 /// The time that Debezium gives in place of the current one.
 const EPOCH: &str = "1970-01-01 00:00:00";
 
-/// Describes a table.
-pub(super) fn describe(table: &Table, compat: Compatibility) -> TableDescription {
+/// Describes a table by the columns that its events have: those of rows and of the key.
+pub(super) fn describe(table: &Table, compat: Compatibility, rules: &ColumnRules) -> TableDescription {
+    let rules = rules.of_table(&table.name.database, &table.name.table, compat);
     let name = |place: usize| table.columns.get(place).map(|column| column.name.clone());
+    let primary_key: Vec<String> = table.primary_key().into_iter().filter_map(name).collect();
     let columns = table.columns.iter().filter(|column| !column.hidden);
+    let columns = columns.filter(|column| rules.is_needed(&column.name, &primary_key));
     TableDescription {
         default_charset: Some(table.charset.charset.clone()),
-        primary_key: table.primary_key().into_iter().filter_map(name).collect(),
         columns: columns.map(|column| self::column(column, compat)).collect(),
+        primary_key,
         comment: table.comment.clone(),
+    }
+}
+
+/// Describes a column as rules for columns need it.
+pub(super) fn source_column(column: &Column, compat: Compatibility, flavour: Flavour) -> SourceColumn {
+    const CHAR: i32 = 1;
+    const VARCHAR: i32 = 12;
+    let column_type = &column.column_type;
+    // MariaDB's JSON is text
+    let is_json_text = column_type.name == TypeName::Json && flavour == Flavour::MariaDb;
+    let length = match column_type.name {
+        // Debezium cuts the hash of a label to one digit
+        TypeName::Enum | TypeName::Set if compat == Compatibility::Corrected => None,
+        _ => length(column_type),
+    };
+    SourceColumn {
+        type_name: type_name(column_type),
+        length,
+        scale: column_type.scale.and_then(|scale| i32::try_from(scale).ok()),
+        is_text: is_json_text || matches!(jdbc_type(column_type.name), CHAR | VARCHAR),
+        comment: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::catalog::TableInfo;
 use super::checkpoint::history_text;
-use super::connection::TextRow;
+use super::connection::{RowStream, TextRow};
 use super::event_table::EventTable;
 use super::events::EventWriter;
 use super::offset::{LogPoint, MysqlPosition};
@@ -76,7 +76,7 @@ pub(crate) async fn read(
         let place = TablePlace { is_first: index == 0, is_last: with_rows.last() == Some(&index) };
         let converter = declare(snapshot, table, writer, output)?;
         if with_rows.contains(&index) {
-            read_table(snapshot, table, &converter, &TableOrigin { origin, place }, writer, output).await?;
+            read_table(snapshot, table, converter, &TableOrigin { origin, place }, writer, output).await?;
         }
         position.cuts.insert(table.name.clone(), cut.clone());
         output
@@ -107,24 +107,24 @@ pub(crate) fn declare(
 async fn read_table(
     snapshot: &mut Snapshot,
     info: &TableInfo,
-    table: &EventTable,
+    mut table: Arc<EventTable>,
     origin: &TableOrigin<'_>,
     writer: &mut EventWriter,
     output: &mut Output<'_>,
 ) -> CdcResult<()> {
     snapshot.hold(info).await?;
     let sql = format!("SELECT {} FROM {}", table.rows.select_list(), info.quoted());
-    let failed = |error| read_error(info, error);
-    let mut rows = snapshot.session.query_rows(&sql).await.map_err(failed)?;
+    let rows = snapshot.session.query_rows(&sql).await.map_err(|error| read_error(info, error))?;
+    let mut rows = rows.cutting_long_rows();
     // a row is held back until it is known whether it is the last one
     let (mut row, mut next) = (TextRow::default(), TextRow::default());
     let mut count = 0;
-    let mut is_row = rows.next_into(&mut row).await.map_err(failed)?;
+    let mut is_row = next_row(&mut rows, &mut row, (info, &table), output).await?;
     while is_row {
-        let is_followed = rows.next_into(&mut next).await.map_err(failed)?;
+        let is_followed = next_row(&mut rows, &mut next, (info, &table), output).await?;
         let origin = Origin { snapshot: origin.place.mark(count == 0, !is_followed), ..origin.origin };
         let now = ProcessingTime::new(output.clock.since_epoch());
-        writer.write_snapshot_row(table, &row, &origin, &now, &mut output.batch);
+        writer.write_snapshot_row(&mut table, &row, &origin, &now, &mut output.batch);
         if output.is_full() {
             output.stage().await?;
         }
@@ -136,4 +136,21 @@ async fn read_table(
     drop(rows);
     output.on_snapshot_table_end(count);
     snapshot.release().await
+}
+
+/// Reads the next row; false after the last one. Events of rows that are larger than an event can be are left
+/// out.
+async fn next_row(
+    rows: &mut RowStream<'_>,
+    row: &mut TextRow,
+    (info, table): (&TableInfo, &EventTable),
+    output: &mut Output<'_>,
+) -> CdcResult<bool> {
+    while rows.next_into(row).await.map_err(|error| read_error(info, error))? {
+        match row.cut_from() {
+            Some(bytes) => EventWriter::omit_snapshot_row(table, row, bytes, &mut output.batch),
+            None => return Ok(true),
+        }
+    }
+    Ok(false)
 }

@@ -112,16 +112,8 @@ pub(crate) async fn captured_tables(
             found.push(table);
         }
     }
-    if found.is_empty() && !settings.tables.is_empty() {
-        return Err(CdcError::configuration(format!(
-            "no table matches {}: check the patterns (schema.table, case counts)",
-            settings.tables.join(", ")
-        )));
-    }
-    if found.is_empty() && !settings.table_filter.is_empty() {
-        let what =
-            "no table is in the lists of captured tables: check their regular expressions (schema.table)";
-        return Err(CdcError::configuration(what));
+    if found.is_empty() {
+        settings.no_table_found()?;
     }
     Ok(found)
 }

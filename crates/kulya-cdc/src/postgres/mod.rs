@@ -11,6 +11,7 @@ mod copy_line;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod heartbeat;
+mod key_range;
 mod literal;
 mod liveness;
 mod log_meter;
@@ -20,6 +21,7 @@ mod publication;
 pub(crate) mod removal;
 pub(crate) mod settings;
 mod snapshot;
+mod snapshot_rows;
 mod source_block;
 mod source_type;
 mod stream;
@@ -29,10 +31,11 @@ mod timeline;
 mod transaction;
 mod value;
 
-pub use offset::{Coverage, PostgresPosition, SnapshotCut};
+pub use offset::{Coverage, PostgresPosition, SnapshotCut, SnapshotReads};
 
 use crate::debezium::events::EventContext;
 use crate::output::Output;
+use crate::snapshot_progress::TableList;
 use crate::source::{Source, SourceConnection};
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress, SnapshotMode, StopCondition};
 use async_trait::async_trait;
@@ -43,6 +46,7 @@ use kulya_store::clock::Clock;
 use publication::{Publication, PublishedTable};
 use settings::Target;
 use snapshot::Snapshot;
+use snapshot_rows::{SnapshotRows, table_list};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stream::{CAUGHT_UP_PREFIX, ReplicationStream};
@@ -116,12 +120,11 @@ impl SourceConnection for PostgresConnection {
         output: &mut Output<'_>,
     ) -> CdcResult<Checkpoint> {
         let publication = publication::prepare(&self.session, &self.target.settings, &self.server).await?;
-        let position = match stored {
-            Some(stored) => position_of(stored)?,
-            None => self.first_position(output).await?,
+        let (position, history) = match stored {
+            Some(stored) => (position_of(stored.clone())?, stored.history),
+            None => (self.first_position(output).await?, None),
         };
-        let position = self.read_tables(&publication, position, mode, output).await?;
-        Ok(Position::Postgres(position).into())
+        self.read_tables(&publication, position, history, mode, output).await
     }
 
     async fn stream(
@@ -130,7 +133,8 @@ impl SourceConnection for PostgresConnection {
         stop_condition: StopCondition,
         output: &mut Output<'_>,
     ) -> CdcResult<()> {
-        let mut position = position_of(start)?;
+        let mut position = position_of(start.clone())?;
+        let snapshot_rows = SnapshotRows::new(&position, &start)?;
         let mut connection = ReplicationConnection::open(&self.target, Arc::clone(output.clock)).await?;
         // of the connection that streams: another one may have reached another server
         let place = connection.log_place().await?;
@@ -149,7 +153,7 @@ impl SourceConnection for PostgresConnection {
             &self.session,
             &self.target,
             &self.events,
-            position,
+            (position, snapshot_rows),
             caught_up_token,
             output,
         );
@@ -216,44 +220,50 @@ impl PostgresConnection {
             message_lsn: 0,
             snapshot: None,
             table_snapshots: BTreeMap::new(),
+            snapshot_reads: None,
             is_snapshot_unfinished: true,
             coverage: None,
         })
     }
 
     /// Reads the rows that are not stored yet: of all tables, of those that an interrupted snapshot has not
-    /// read, or of those that were not captured when the position was stored. Each table's rows and the
-    /// transactions that they contain are one commit, so that what was read once is not read again.
+    /// read, or of those that were not captured when the position was stored. Rows and what they complete are
+    /// one commit, so that what was read once is not read again.
     async fn read_tables(
         &mut self,
         publication: &Publication,
         mut position: PostgresPosition,
+        history: Option<Arc<str>>,
         mode: SnapshotMode,
         output: &mut Output<'_>,
-    ) -> CdcResult<PostgresPosition> {
+    ) -> CdcResult<Checkpoint> {
         let coverage = publication.coverage(&self.target.settings);
         let tables = match &position.coverage {
-            Some(earlier) if *earlier == coverage => return Ok(position),
+            Some(earlier) if *earlier == coverage && !position.is_snapshot_unfinished => {
+                return Ok(Checkpoint { position: Position::Postgres(position), history });
+            }
             Some(earlier) => publication.added_since(earlier),
             None if position.is_snapshot_unfinished => publication.tables.clone(),
             None => Vec::new(),
         };
-        let is_read = |table: &PublishedTable| position.table_snapshots.contains_key(&table.info.name());
-        let tables: Vec<PublishedTable> = tables.into_iter().filter(|table| !is_read(table)).collect();
+        let mut list = table_list(&position, history.as_deref())?;
+        let tables = unread(tables, &position, &list);
         let mut snapshot = Snapshot::new(&self.session, &self.target, &self.events);
         if mode == SnapshotMode::NoData {
             snapshot.declare(&tables, output).await?;
         } else if !tables.is_empty() {
-            snapshot.read(&tables, &mut position, output).await?;
+            position.is_snapshot_unfinished = true;
+            snapshot.read(&tables, &mut position, &mut list, output).await?;
         }
         position.is_snapshot_unfinished = false;
         position.coverage = Some(coverage);
+        let history = position.snapshot_reads.is_some().then(|| list.text());
         output.commit(Position::Postgres(position.clone()).into()).await?;
         output.flush().await;
         if !tables.is_empty() && mode != SnapshotMode::NoData {
             (output.on_progress)(Progress::SnapshotStored);
         }
-        Ok(position)
+        Ok(Checkpoint { position: Position::Postgres(position), history })
     }
 
     /// Writes a message to the log. All changes committed before it precede it there.
@@ -264,6 +274,17 @@ impl PostgresConnection {
             .await?;
         Ok(token)
     }
+}
+
+/// Returns the tables of which rows remain to be read.
+fn unread(tables: Vec<PublishedTable>, position: &PostgresPosition, list: &TableList) -> Vec<PublishedTable> {
+    let is_read = |table: &PublishedTable| {
+        let name = table.info.name();
+        let reads = position.snapshot_reads.as_ref().zip(list.number(&name));
+        position.table_snapshots.contains_key(&name)
+            || reads.is_some_and(|(reads, number)| reads.progress.table(number).is_complete())
+    };
+    tables.into_iter().filter(|table| !is_read(table)).collect()
 }
 
 /// Creates the replication slot, or takes over that of a run that ended during its snapshot. Returns the

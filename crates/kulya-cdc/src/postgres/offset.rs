@@ -1,5 +1,6 @@
 //! The position in PostgreSQL's write-ahead log up to which changes are stored, and the cuts of snapshots.
 
+use crate::snapshot_progress::SnapshotProgress;
 use crate::table_filter::TableFilter;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,11 +27,15 @@ pub struct PostgresPosition {
     /// snapshot.
     #[serde(default)]
     pub snapshot: Option<SnapshotCut>,
-    /// The tables whose rows were read by a later snapshot, as `schema.table`, with the transactions that it
-    /// contains, as long as the log is read before its end.
+    /// The tables whose rows were read, as `schema.table`, as earlier versions stored them: with the
+    /// transactions that the rows contain, as long as the log is read before their end.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub table_snapshots: BTreeMap<String, SnapshotCut>,
-    /// Whether tables remain whose rows have not been read; those of `table_snapshots` have been.
+    /// What snapshots have read, as long as the log is read before their end. The list of the tables is the
+    /// checkpoint's history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_reads: Option<SnapshotReads>,
+    /// Whether tables remain whose rows have not been read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_snapshot_unfinished: bool,
     /// The tables that were captured when the capture last started; `None` if an earlier version stored the
@@ -50,7 +55,8 @@ impl PostgresPosition {
     /// Returns the position before which everything may be stored: that of the log, or of a snapshot that is
     /// ahead of it.
     pub(super) fn reach(&self) -> u64 {
-        let cuts = self.snapshot.iter().chain(self.table_snapshots.values());
+        let reads = self.snapshot_reads.iter().flat_map(|reads| &reads.cuts);
+        let cuts = self.snapshot.iter().chain(self.table_snapshots.values()).chain(reads);
         cuts.map(|cut| cut.lsn).fold(self.lsn, u64::max)
     }
 
@@ -59,7 +65,21 @@ impl PostgresPosition {
     pub fn forget_passed_snapshots(&mut self) {
         let lsn = self.lsn;
         self.table_snapshots.retain(|_, cut| cut.lsn > lsn);
+        if !self.is_snapshot_unfinished
+            && self.snapshot_reads.as_ref().is_some_and(|reads| reads.cuts.iter().all(|cut| cut.lsn <= lsn))
+        {
+            self.snapshot_reads = None;
+        }
     }
+}
+
+/// What snapshots have read: one after the other, if they were interrupted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotReads {
+    /// The cut of each snapshot.
+    pub cuts: Vec<SnapshotCut>,
+    /// The tables, with the numbers of their cuts.
+    pub progress: SnapshotProgress,
 }
 
 /// The tables that a capture's stream has from their first row on.

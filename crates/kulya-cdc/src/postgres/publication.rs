@@ -81,7 +81,7 @@ pub(crate) async fn prepare(
     let name = &settings.publication;
     let add = format!("ALTER PUBLICATION {} ADD TABLE {}", identifier(name), publication.missing.join(", "));
     if *name != settings.default_publication() {
-        tracing::warn!(publication = name, statement = add, "captured tables are missing in the publication");
+        tracing::warn!(publication = name, statement = %add, "captured tables are missing in the publication");
         return Ok(publication);
     }
     match wait::run(session, "a lock of the tables of the publication", &add).await {
@@ -103,7 +103,7 @@ fn warn_of_rejected_updates(publication: &Publication) {
         .collect();
     if !rejecting.is_empty() {
         tracing::warn!(
-            tables = rejecting.join(", "),
+            tables = %rejecting.join(", "),
             "PostgreSQL rejects UPDATE and DELETE on published tables without a primary key: run ALTER TABLE … \
              REPLICA IDENTITY FULL, or use a publication of your own without them"
         );

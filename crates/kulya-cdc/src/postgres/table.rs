@@ -3,11 +3,12 @@
 use super::column::Kind;
 use super::pgoutput::Cell;
 use super::source_block::table_members;
-use super::value::{self, Written};
+use super::value;
 use crate::batch::Span;
 use crate::column_rules::{AppliedRule, SourceColumn, TableRules, ValueChange};
 use crate::debezium::Compatibility;
 use crate::debezium::Replaced;
+use crate::debezium::Written;
 use crate::debezium::events::{EventContext, TableEvents};
 use crate::debezium::json;
 use crate::debezium::name_adjustment::NameAdjustment;
@@ -320,7 +321,8 @@ impl Table {
         match cell {
             Cell::Null if image == Image::Identity && !column.optional => {
                 if column.default.is_none() {
-                    return value::write_default(kind, out) == Written::Null;
+                    let written = value::write_default(kind, out);
+                    return written == Written::Null && write_null(out);
                 }
                 out.extend_from_slice(&column.default_json);
                 false
@@ -340,11 +342,11 @@ impl Table {
                 out.extend_from_slice(b"\"\"");
                 false
             }
-            Cell::Unchanged => value::write_unavailable(kind, out) == Written::Null,
+            Cell::Unchanged => value::write_unavailable(kind, out) == Written::Null && write_null(out),
             Cell::Text(bytes) => match value::write_value(kind, bytes, out) {
                 Written::Value => false,
-                Written::Null => true,
-                Written::Replaced => {
+                Written::Null => write_null(out),
+                Written::Lossy => {
                     replaced.push(self.replaced(column, bytes));
                     false
                 }

@@ -27,6 +27,8 @@ pub(crate) struct Transaction {
     /// Whether there are changes of operations that give no events. Debezium's publication does not have
     /// them, and the server leaves out a transaction of which nothing is published.
     pub(crate) has_skipped_changes: bool,
+    /// Whether a part of its records was handed over: it is larger than a batch.
+    pub(crate) is_staged: bool,
     /// The position of the transaction's first change in the log.
     begin_lsn: u64,
     has_begin: bool,
@@ -45,6 +47,7 @@ impl Transaction {
             is_skipped: false,
             is_own: false,
             has_skipped_changes: false,
+            is_staged: false,
             begin_lsn,
             has_begin: false,
             counts: TransactionCounts::new(),

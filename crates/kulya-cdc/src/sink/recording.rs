@@ -317,6 +317,7 @@ mod tests {
             scope: "s".into(),
             stream_template: "{table}".into(),
             segments: 2,
+            encoding: crate::debezium::Encoding::default(),
             refused_schema: crate::RefusedSchema::default(),
         };
         let mut sink = StoreSink::new(store.clone(), registry.clone(), settings).await.unwrap();

@@ -132,6 +132,9 @@ impl CaptureState {
 pub struct SnapshotStatus {
     /// The number of tables.
     pub tables: u64,
+    /// The number of tables whose rows are all read.
+    #[serde(default)]
+    pub tables_read: u64,
     /// The number of rows read.
     pub rows: u64,
     /// The database's estimate of the total number of rows.

@@ -71,6 +71,7 @@ impl Tracker {
                 self.snapshot_started = now;
                 self.status.snapshot = Some(SnapshotStatus {
                     tables: *tables as u64,
+                    tables_read: 0,
                     rows: 0,
                     estimated_rows: *rows,
                     rows_per_second: 0,
@@ -80,6 +81,11 @@ impl Tracker {
             Progress::SnapshotRows(rows) => {
                 if let Some(snapshot) = &mut self.status.snapshot {
                     snapshot.rows += rows;
+                }
+            }
+            Progress::SnapshotTable => {
+                if let Some(snapshot) = &mut self.status.snapshot {
+                    snapshot.tables_read += 1;
                 }
             }
             Progress::SnapshotStored => self.status.snapshot = None,
@@ -219,8 +225,10 @@ mod tests {
         tracker.on_progress(&Progress::SnapshotStarted { tables: 2, rows: 1000 }, at(0));
         assert_eq!(tracker.status(at(0)).snapshot.unwrap().seconds_left, None);
         tracker.on_progress(&Progress::SnapshotRows(200), at(4));
+        tracker.on_progress(&Progress::SnapshotTable, at(4));
         let expected = SnapshotStatus {
             tables: 2,
+            tables_read: 1,
             rows: 200,
             estimated_rows: 1000,
             rows_per_second: 50,

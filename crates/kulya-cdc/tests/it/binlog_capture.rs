@@ -368,3 +368,45 @@ pub(crate) async fn a_killed_capture_goes_on(server: Server, database: &'static 
     result.unwrap();
     assert_eq!(table(&sink.records, &format!("{database}.{database}.t")), rows_of(server, database).await);
 }
+
+/// Rows that are larger than an event can be are left out, with their key; the others are not.
+pub(crate) async fn rows_larger_than_an_event_are_left_out(server: Server, database: &'static str) {
+    let _log = LOG.read().await;
+    let mut session = create(server, database).await;
+    let (large, medium) = ("REPEAT('x', 14000000)", "REPEAT('y', 9000000)");
+    script(
+        &mut session,
+        &format!(
+            "CREATE TABLE t (a LONGTEXT, id INT PRIMARY KEY, b LONGTEXT); \
+             INSERT INTO t VALUES ('a', 1, 'b'); INSERT INTO t VALUES ({large}, 2, 'b'); \
+             INSERT INTO t VALUES ('a', 3, {medium}); INSERT INTO t VALUES ('a', 4, 'b')"
+        ),
+    )
+    .await;
+    let settings = settings(server, database);
+    let mut sink = MemorySink::default();
+    catch_up(&settings, &mut sink).await.unwrap();
+    let keys = |sink: &MemorySink| -> Vec<String> {
+        sink.records.iter().map(|record| record.key.clone().unwrap()).collect()
+    };
+    let omitted = |sink: &MemorySink| -> Vec<String> {
+        let topic = format!("{database}.{database}.t ");
+        sink.omitted.iter().map(|omitted| omitted.strip_prefix(&topic).unwrap().to_owned()).collect()
+    };
+    assert_eq!(keys(&sink), [r#"{"id":1}"#, r#"{"id":4}"#]);
+    assert_eq!(omitted(&sink), [r#"{"id":2}"#, r#"{"id":3}"#]);
+
+    (sink.records, sink.omitted) = (Vec::new(), Vec::new());
+    script(
+        &mut session,
+        &format!(
+            "BEGIN; INSERT INTO t VALUES ('a', 5, {large}), ('a', 6, 'b'); UPDATE t SET b = {large} WHERE id = 1; \
+             UPDATE t SET b = 'c' WHERE id = 2; COMMIT; DELETE FROM t WHERE id = 5; INSERT INTO t VALUES ('a', 7, 'b')"
+        ),
+    )
+    .await;
+    catch_up(&settings, &mut sink).await.unwrap();
+    assert_eq!(keys(&sink), [r#"{"id":6}"#, r#"{"id":7}"#]);
+    let expected = [r#"{"id":5}"#, r#"{"id":1}"#, r#"{"id":2}"#, r#"{"id":5}"#];
+    assert_eq!(omitted(&sink), expected);
+}

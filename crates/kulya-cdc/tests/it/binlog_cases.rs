@@ -244,7 +244,7 @@ pub(crate) async fn a_purged_log_is_refused(server: Server) {
 }
 
 /// Purges the log before a file. MariaDB keeps files silently that crash recovery may need, for a moment.
-async fn purge_to(server: Server, file: &str) {
+pub(crate) async fn purge_to(server: Server, file: &str) {
     let mut admin = server.admin().await;
     loop {
         admin.query(&format!("PURGE BINARY LOGS TO '{file}'")).await.unwrap();

@@ -225,7 +225,7 @@ fn without_empty_transactions(events: impl Iterator<Item = Value>) -> Vec<Value>
 }
 
 /// Held by the test that has the database.
-static DATABASE: Mutex<()> = Mutex::const_new(());
+pub(crate) static DATABASE: Mutex<()> = Mutex::const_new(());
 
 /// The events of a zoo are those of Debezium, in all modes.
 pub(crate) async fn events_match_debeziums(server: Server, zoo: Zoo) {

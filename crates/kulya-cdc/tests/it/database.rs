@@ -122,6 +122,18 @@ pub(crate) struct MemorySink {
     checkpoint: Option<Checkpoint>,
 }
 
+impl MemorySink {
+    /// Returns a sink that has stored a position, and no records.
+    pub(crate) fn at(checkpoint: Checkpoint) -> Self {
+        Self { checkpoint: Some(checkpoint), ..Self::default() }
+    }
+
+    /// Returns the stored position.
+    pub(crate) fn checkpoint(&self) -> Option<Checkpoint> {
+        self.checkpoint.clone()
+    }
+}
+
 #[async_trait]
 impl Sink for MemorySink {
     async fn position(&mut self) -> CdcResult<Option<Checkpoint>> {

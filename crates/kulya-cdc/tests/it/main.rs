@@ -2,15 +2,19 @@
 //! publication; each MariaDB and MySQL test its own database, accounts and server ids.
 #![allow(clippy::unwrap_used, reason = "a failing test reports the line")]
 
+mod avro_zoo;
 mod binlog_capture;
 mod binlog_cases;
+mod binlog_columns;
 mod binlog_faults;
 mod binlog_server;
+mod binlog_setups;
 mod binlog_workload;
 mod binlog_zoo;
 mod column_rules;
 mod connection_faults;
 mod database;
+mod encodings;
 mod exactly_once;
 mod failing_sink;
 mod fault_cases;
@@ -18,6 +22,7 @@ mod faults;
 mod golden;
 mod operation;
 mod own_server;
+mod parallel_snapshots;
 mod postgres_failover;
 mod postgres_faults;
 mod postgres_workload;

@@ -2,6 +2,7 @@
 
 use crate::binlog_capture;
 use crate::binlog_cases::{self, login_error};
+use crate::binlog_columns::{self, recorded};
 use crate::binlog_faults;
 use crate::binlog_server::{ANNOTATE_ROWS, LOG, MARIADB, MARIADB_GTID, types};
 use crate::binlog_zoo::{self, Zoo, modes};
@@ -276,4 +277,49 @@ async fn replicas_are_followed_by_gtid() {
 #[ignore = "needs MariaDB: run cargo xtask test"]
 async fn events_of_the_extended_zoo_match_debeziums() {
     binlog_zoo::events_match_debeziums(MARIADB, EXTENDED_ZOO).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn masked_hashed_and_cut_values_are_debeziums() {
+    let recorded = recorded!("mariadb", "masks", binlog_columns::MASKED_JSON);
+    binlog_columns::column_rules_are_debeziums(MARIADB, recorded).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn names_and_included_columns_are_debeziums() {
+    let recorded = recorded!("mariadb", "names", &[]);
+    binlog_columns::column_rules_are_debeziums(MARIADB, recorded).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn types_of_the_source_are_debeziums() {
+    let recorded = recorded!("mariadb", "types", &[]);
+    binlog_columns::column_rules_are_debeziums(MARIADB, recorded).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn hidden_values_are_in_no_event() {
+    binlog_columns::hidden_values_are_in_no_event(MARIADB, "c_hidden").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn heartbeats_are_written_and_run_a_statement() {
+    binlog_columns::heartbeats_are_written_and_run_a_statement(MARIADB, "c_beats").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn wrong_setups_are_named() {
+    crate::binlog_setups::wrong_setups_are_named(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn rows_larger_than_an_event_are_left_out() {
+    binlog_capture::rows_larger_than_an_event_are_left_out(MARIADB, "c_large_rows").await;
 }

@@ -69,8 +69,19 @@ impl CurrentRows {
         if event.is_empty() {
             return Ok(());
         }
-        let Envelope { op, before, after, source } =
-            serde_json::from_slice(event).map_err(|e| format!("not a Debezium envelope: {e}"))?;
+        self.apply_envelope(serde_json::from_slice(event).map_err(|e| not_an_envelope(&e))?)
+    }
+
+    /// Applies an event in Debezium's JSON that was parsed.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub fn apply_json(&mut self, event: Value) -> Result<(), String> {
+        self.apply_envelope(serde_json::from_value(event).map_err(|e| not_an_envelope(&e))?)
+    }
+
+    fn apply_envelope(&mut self, envelope: Envelope) -> Result<(), String> {
+        let Envelope { op, before, after, source } = envelope;
         let lsn = source.and_then(|source| source.lsn);
         let missing = |side: &str| {
             format!("op {op} has no {side}: the source table needs a primary key or REPLICA IDENTITY FULL")
@@ -138,6 +149,10 @@ impl CurrentRows {
             })
             .collect()
     }
+}
+
+fn not_an_envelope(error: &serde_json::Error) -> String {
+    format!("not a Debezium envelope: {error}")
 }
 
 /// Returns whether a value stands for one that the log does not contain, in the form of any column type.

@@ -2,15 +2,18 @@
 //!
 //! - [`AvroBatchDecoder`]: events of an Avro group with any writer schemas, resolved to one reader schema;
 //! - [`JsonBatchDecoder`]: events of a JSON group, with the columns of a JSON schema ([`columns`]);
-//! - [`CurrentRows`]: the rows of a table from its changelog in Debezium's JSON;
+//! - [`CurrentRows`]: the rows of a table from its changelog in Debezium's JSON; [`change_event_json`] gives
+//!   the JSON of events that are Avro, and [`row_schema`] the schema of their rows;
 //! - [`rows_to_batch`]: rows that are JSON objects, such as these.
 
 mod avro;
+mod change_event;
 mod changelog;
 mod column;
 mod json;
 
 pub use avro::AvroBatchDecoder;
+pub use change_event::{change_event_json, row_schema};
 pub use changelog::CurrentRows;
 pub use column::{Column, ColumnType, arrow_schema, columns, primary_key};
 pub use json::{JsonBatchDecoder, rows_to_batch};

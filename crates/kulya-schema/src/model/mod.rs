@@ -207,6 +207,14 @@ pub struct SchemaWithVersion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EncodingId(pub u32);
 
+impl EncodingId {
+    /// Returns the five bytes before a payload: protocol version `01`, then the id as a big-endian i32.
+    pub fn header(self) -> [u8; 5] {
+        let [a, b, c, d] = self.0.to_be_bytes();
+        [1, a, b, c, d]
+    }
+}
+
 /// The schema version and codec of an encoding id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodingInfo {

@@ -176,6 +176,94 @@ async fn a_changelog_is_read_as_current_rows() {
     }
 }
 
+/// The Avro schema of change events with these columns.
+fn avro_events(columns: &str) -> SchemaInfo {
+    let row = format!(r#"{{"type":"record","name":"Value","fields":[{columns}]}}"#);
+    let rows = format!(
+        r#"{{"name":"before","type":["null",{row}],"default":null}},{{"name":"after","type":["null","Value"],"default":null}}"#
+    );
+    let text = format!(
+        r#"{{"type":"record","name":"Envelope","namespace":"db.t","fields":[{rows},{{"name":"op","type":"string"}}],"x-primary-key":["id"]}}"#
+    );
+    SchemaInfo::new("db.t.Envelope", Format::Avro, text)
+}
+
+/// The JSON schema of change events with these columns.
+fn json_events(columns: &Value) -> SchemaInfo {
+    let row = json!({"type": ["null", "object"], "properties": columns, "required": ["id"]});
+    let properties = json!({"before": row, "after": row, "op": {"type": "string"}});
+    let schema = json!({"type": "object", "properties": properties, "x-primary-key": ["id"]});
+    SchemaInfo::new("db.t.Envelope", Format::Json, schema.to_string())
+}
+
+#[derive(serde::Serialize)]
+struct ChangeEvent<R> {
+    before: Option<R>,
+    after: Option<R>,
+    op: &'static str,
+}
+
+#[derive(serde::Serialize)]
+struct Row {
+    id: i32,
+    name: Option<&'static str>,
+}
+
+#[derive(serde::Serialize)]
+struct BornRow {
+    id: i32,
+    name: Option<&'static str>,
+    born: Option<i32>,
+}
+
+#[tokio::test]
+async fn change_events_with_a_header_are_current_rows() {
+    const ID: &str = r#"{"name":"id","type":"int"},{"name":"name","type":["null","string"],"default":null}"#;
+    const BORN: &str = r#",{"name":"born","type":["null",{"type":"int","connect.name":"io.debezium.time.Date"}],"default":null}"#;
+    let mut columns = json!({
+        "id": {"type": "integer", "connect.type": "int32"},
+        "name": {"type": ["null", "string"], "connect.type": "string"},
+    });
+    let first = columns.clone();
+    columns["born"] = json!({"type": ["null", "integer"], "connect.type": "int32", "connect.name": "io.debezium.time.Date"});
+    for (label, first, second) in [
+        ("debezium-avro", avro_events(ID), avro_events(&format!("{ID}{BORN}"))),
+        ("debezium-json-schema", json_events(&first), json_events(&columns)),
+    ] {
+        let catalog = TestCatalog::new().await;
+        let stream = catalog.stream("shop/t", 1).await;
+        let group = GroupId::new("shop", "t");
+        let mut properties = GroupProperties::new(first.format.clone(), Compatibility::AllowAny, true);
+        properties.properties.insert("format".into(), label.into());
+        catalog.backend.registry.create_group(&group, properties).await.unwrap();
+        let writer = catalog.writer(group.clone(), first).await;
+        let row = |id, name| Some(Row { id, name: Some(name) });
+        for (before, after, op) in [
+            (None, row(7, "Asha"), "r"),
+            (None, row(8, "Bo"), "c"),
+            (None, row(9, "Chen"), "c"),
+            (row(9, "Chen"), None, "d"),
+        ] {
+            let event = writer.serialize(&ChangeEvent { before, after, op }).unwrap();
+            catalog.append(&stream, "key", event).await;
+        }
+        let writer = catalog.writer(group, second).await;
+        let after = Some(BornRow { id: 8, name: None, born: Some(19782) });
+        let event = writer.serialize(&ChangeEvent { before: None, after, op: "u" }).unwrap();
+        catalog.append(&stream, "key", event).await;
+        let mut session = catalog.session().await;
+        for (sql, expected) in [
+            ("SELECT * FROM t ORDER BY id", "7,Asha,\n8,,2024-02-29\n"),
+            ("DESCRIBE t", "id,INT,false,PRI(id)\nname,STRING,true,\nborn,DATE,true,\n"),
+        ] {
+            assert_eq!(rows(&mut session, sql).await, expected, "{label}: {sql}");
+        }
+        catalog.append(&stream, "key", &b"\x01\x00\x00\x00\x63"[..]).await;
+        let error = error_of(&mut session, "SELECT * FROM t").await;
+        assert!(error.contains("encoding 99"), "{label}: {error}");
+    }
+}
+
 #[tokio::test]
 async fn rows_older_than_a_column_have_null_in_it() {
     let catalog = TestCatalog::new().await;

@@ -15,6 +15,7 @@ pub(crate) use stream::{EventOutput, OneStream, ReadArgs, RetentionArgs, StreamA
 
 use clap::{Parser, Subcommand, ValueEnum};
 use kulya_cdc::SnapshotMode;
+use kulya_cdc::debezium::Encoding;
 use registry::RegistryArgs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -64,7 +65,7 @@ pub(crate) enum Command {
     /// Serve the schema registry and the streams over HTTP and gRPC, and run the captures of the settings
     /// file
     Serve(Box<ServeArgs>),
-    /// Capture the changes of a PostgreSQL database as Debezium events, each transaction exactly once
+    /// Capture the changes of PostgreSQL, MySQL or MariaDB as Debezium events, each transaction once
     #[command(
         after_help = "The file of --config may also be the application.properties of a Debezium Server; see docs/debezium-server.md."
     )]
@@ -134,6 +135,9 @@ pub(crate) struct CdcArgs {
     /// Segments of a new stream, which are read in parallel [default: 1]
     #[arg(long, env = "KULYA_CDC_SEGMENTS", hide_env_values = true, value_name = "N")]
     pub(crate) segments: Option<u32>,
+    /// The encoding of events: json, json-schema or avro with ids of schemas in the registry [default: json]
+    #[arg(long, env = "KULYA_CDC_ENCODING", hide_env_values = true, value_name = "ENCODING")]
+    pub(crate) encoding: Option<Encoding>,
     /// The replication slot [default: kulya_ and the name]
     #[arg(long, env = "KULYA_CDC_SLOT", hide_env_values = true, value_name = "SLOT")]
     pub(crate) slot: Option<String>,

@@ -3,6 +3,7 @@
 use crate::output::print_line;
 use crate::registry::display::Table;
 use chrono::{DateTime, SecondsFormat};
+use kulya_cdc::status::SnapshotStatus;
 use kulya_cdc::{CaptureState, CaptureStatus};
 
 /// Prints one line for each capture.
@@ -34,8 +35,10 @@ pub(super) fn print_status(status: &CaptureStatus) {
 fn properties(status: &CaptureStatus) -> Vec<(&'static str, Option<String>)> {
     let snapshot = status.snapshot.as_ref().map(|snapshot| {
         let left = snapshot.seconds_left.map(|left| format!(", about {left} s left")).unwrap_or_default();
-        let (rows, estimated, rate) = (snapshot.rows, snapshot.estimated_rows, snapshot.rows_per_second);
-        format!("{rows} of about {estimated} rows in {} tables, {rate}/s{left}", snapshot.tables)
+        let SnapshotStatus { tables, tables_read, rows, estimated_rows, rows_per_second, .. } = snapshot;
+        format!(
+            "{rows} of about {estimated_rows} rows, {tables_read} of {tables} tables, {rows_per_second}/s{left}"
+        )
     });
     let last_error = status.last_error.as_ref().map(|last| format!("{}: {}", time(last.time), last.error));
     let counted = |count: u64| (count > 0).then(|| count.to_string());
@@ -87,7 +90,7 @@ fn time(millis: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kulya_cdc::status::{LastError, SnapshotStatus};
+    use kulya_cdc::status::LastError;
 
     #[test]
     fn status_has_a_line_for_what_is_known() {
@@ -100,6 +103,7 @@ mod tests {
         assert_eq!(lines(&stored), ["name: shop", "state: stopped", "position: 0/10", "records: 0, 0/s"]);
         let snapshot = SnapshotStatus {
             tables: 2,
+            tables_read: 1,
             rows: 10,
             estimated_rows: 100,
             rows_per_second: 5,
@@ -119,7 +123,7 @@ mod tests {
             "name: shop",
             "database: postgresql",
             "state: retrying at 1970-01-01T00:00:01Z, attempt 3: lost",
-            "snapshot: 10 of about 100 rows in 2 tables, 5/s, about 18 s left",
+            "snapshot: 10 of about 100 rows, 1 of 2 tables, 5/s, about 18 s left",
             "position: 0/10",
             "lag: 7 bytes, 0 s",
             "records: 0, 0/s",

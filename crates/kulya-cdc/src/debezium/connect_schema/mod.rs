@@ -6,12 +6,15 @@ mod column;
 mod records;
 mod source;
 mod table;
+mod tree;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
 pub use block::SchemaBlock;
+pub(crate) use table::envelope;
+pub use tree::{ConnectSchema, ConnectType};
 
 /// The schemas of a kind of records: those of a version of a table, or of records that belong to no table.
 #[derive(Debug, Clone, PartialEq, Eq)]

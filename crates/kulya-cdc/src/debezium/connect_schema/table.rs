@@ -3,7 +3,7 @@
 use super::column::{write_key_column, write_value_column};
 use super::source::{source, transaction};
 use super::writer::{Fields, Rest, write_struct};
-use super::{SchemaBlock, SchemaBlocks};
+use super::{ConnectSchema, SchemaBlock, SchemaBlocks};
 use crate::debezium::connector::Connector;
 use crate::debezium::format::EventFormat;
 use crate::debezium::topic::TopicNames;
@@ -47,6 +47,13 @@ impl SchemaBlocks {
         let name = schema_name(schema, format);
         SchemaBlock::of(format.schemas_in_headers, |out| write_key(out, key, &name))
     }
+}
+
+/// Returns the schema of the events of a version of a table.
+pub(crate) fn envelope(schema: &RowSchema, connector: Connector, format: &EventFormat) -> ConnectSchema {
+    let mut json = Vec::new();
+    write_envelope(&mut json, schema, connector, &schema_name(schema, format));
+    ConnectSchema::parse(&json).expect("a schema that was written can be read")
 }
 
 /// Returns the columns of the key as rows have them.

@@ -23,7 +23,7 @@ rows! { "debezium.source.":
     "incremental.snapshot.allow.schema.changes", BINLOG, Boolean,  "false", Operation, missing("incremental snapshots are not supported yet");
     "read.only",                                 BINLOG, Boolean,  "false", Operation, needless("nothing is written to the database");
     "internal.log.position.check.enable",        BINLOG, Boolean,  "true",  Operation, only(&["true"], "a position that the server does not have stops the capture");
-    "internal.legacy.snapshot.max.threads",      MARIADB, Boolean, "false", Operation, needless("tables are read one after another");
+    "internal.legacy.snapshot.max.threads",      MARIADB, Boolean, "false", Operation, needless("large tables are read by several connections");
     "binlog.buffer.size",                        BINLOG, Number,   "0",     Operation, needless("a transaction is committed, or left out");
     "binlog.net.read.timeout",                   BINLOG, Number,   "0",     Operation, needless("a silent server counts as lost");
     "binlog.net.write.timeout",                  BINLOG, Number,   "0",     Operation, needless("a silent server counts as lost");

@@ -39,9 +39,9 @@ rows! { "debezium.source.":
     "snapshot.select.statement.overrides.<table>", ALL, Text, "",  Events,    missing("all rows are read");
     "snapshot.tables.order.by.row.count", ALL, Choice(&["disabled", "ascending", "descending"]), "disabled", Operation, needless("tables are read in their order of names");
     "snapshot.fetch.size",                ALL, Number,  "",        Operation, needless("rows are read as a stream");
-    "snapshot.max.threads",               ALL, Number,  "1",       Operation, needless("tables are read one after another");
-    "snapshot.max.threads.multiplier",    ALL, Number,  "1",       Operation, needless("tables are read one after another");
-    "legacy.snapshot.max.threads",        ALL, Boolean, "false",   Operation, needless("tables are read one after another");
+    "snapshot.max.threads",               ALL, Number,  "1",       Operation, used("`snapshot-readers`, at most 16");
+    "snapshot.max.threads.multiplier",    ALL, Number,  "1",       Operation, needless("tables are read in parts of `snapshot-chunk-rows` rows");
+    "legacy.snapshot.max.threads",        ALL, Boolean, "false",   Operation, needless("large tables are read by several connections");
     "internal.snapshot.scan.all.columns.force", ALL, Boolean, "false", Operation, needless("all columns are read");
     "snapshot.delay.ms",                  ALL, Number,  "0",       Operation, needless("the capture starts at once");
     "streaming.delay.ms",                 ALL, Number,  "0",       Operation, needless("streaming starts at once");
@@ -57,10 +57,8 @@ rows! { "debezium.source.":
     "signal.consumer.*",                  ALL, Secret,  "",        Operation, missing("signals are not read");
     "notification.enabled.channels",      ALL, List,    "",        Operation, missing("notifications are not sent; progress is on standard error");
     "notification.sink.topic.name",       ALL, Text,    "",        Operation, missing("notifications are not sent; progress is on standard error");
-    "heartbeat.interval.ms",              POSTGRES, Number, "0",   Operation, used("`heartbeat-interval-ms`; the position is confirmed without heartbeats");
-    "heartbeat.interval.ms",              BINLOG, Number, "0",     Operation, fixed(&["0"], &[], "there are no heartbeats with this database yet");
-    "heartbeat.action.query",             POSTGRES, Secret, "",    Operation, used("`heartbeat-query`");
-    "heartbeat.action.query",             BINLOG, Secret, "",      Operation, missing("there are no heartbeats with this database yet");
+    "heartbeat.interval.ms",              ALL, Number,  "0",       Operation, used("`heartbeat-interval-ms`; the position is confirmed without heartbeats");
+    "heartbeat.action.query",             ALL, Secret,  "",        Operation, used("`heartbeat-query`");
     "heartbeat.topics.prefix",            ALL, Text,    "__debezium-heartbeat", Operation, needless("the topic is named by topic.heartbeat.prefix, as in Debezium");
     "topic.heartbeat.prefix",             ALL, Text,    "__debezium-heartbeat", Operation, used("`format.topic-heartbeat-prefix`");
     "topic.heartbeat.name",               ALL, Text,    "",        Operation, needless("there is no heartbeat topic");

@@ -1,7 +1,7 @@
 //! Known keys of Debezium Server itself: sink, format, transformations, and Quarkus.
 
 use super::known::{Effect, Kind, KnownKey};
-use super::rows::{ALL, missing, needless, only, rows, used};
+use super::rows::{ALL, fixed, missing, needless, only, rows, used};
 use crate::debezium_server::choice::Format;
 use Kind::{Boolean, Choice, List, Secret, Text};
 
@@ -13,8 +13,8 @@ rows! { "":
     "debezium.sink.pravega.scope",          ALL, Text,    "",        Events,    used("`--scope`");
     "debezium.sink.pravega.transaction",    ALL, Boolean, "false",   Operation, needless("a database transaction is always written as a whole");
     "debezium.sink.<type>.*",               ALL, Secret,  "",        Operation, needless("settings of another sink");
-    "debezium.format.key",                  ALL, Choice(Format::NAMES), "json", Operation, only(&["json", "jsonbytearray"], "keys are JSON");
-    "debezium.format.value",                ALL, Choice(Format::NAMES), "json", Events, only(&["json", "jsonbytearray"], "events are JSON");
+    "debezium.format.key",                  ALL, Choice(Format::NAMES), "json", Operation, fixed(&["json", "jsonbytearray"], &["avro"], "keys are JSON; streams have their values as routing keys");
+    "debezium.format.value",                ALL, Choice(Format::NAMES), "json", Events, only(&["json", "jsonbytearray", "avro"], "`format.encoding`: JSON or Avro");
     "debezium.format.header",               ALL, Choice(HEADER_FORMATS), "json", Operation, only(&["json", "jsonbytearray"], "headers are JSON");
     "debezium.format.schemas.enable",       ALL, Boolean, "true",    Events,    used("`format.schemas-in-keys`, `format.schemas-in-values`, `format.schemas-in-headers`");
     "debezium.format.key.schemas.enable",   ALL, Boolean, "true",    Operation, used("`format.schemas-in-keys`");
@@ -22,7 +22,15 @@ rows! { "":
     "debezium.format.header.schemas.enable", ALL, Boolean, "true",   Operation, used("`format.schemas-in-headers`");
     "debezium.format.key.*",                ALL, Secret,  "",        Operation, needless("the JSON of keys has no options");
     "debezium.format.header.*",             ALL, Secret,  "",        Operation, needless("the JSON of headers has no options");
-    "debezium.format.<property>",           ALL, Secret,  "",        Events,    missing("the JSON of events has no options");
+    "debezium.format.value.apicurio.*",       ALL, Secret,  "",        Operation, needless("the registry of schemas is Kulya's own");
+    "debezium.format.value.schema.registry.*",  ALL, Secret,  "",        Operation, needless("the registry of schemas is Kulya's own");
+    "debezium.format.value.basic.auth.*",     ALL, Secret,  "",        Operation, needless("the registry of schemas is Kulya's own");
+    "debezium.format.value.auto.register.schemas",  ALL, Secret,  "",        Operation, needless("the registry of schemas is Kulya's own");
+    "debezium.format.apicurio.*",             ALL, Secret,  "",        Operation, needless("the registry of schemas is Kulya's own");
+    "debezium.format.schema.registry.*",      ALL, Secret,  "",        Operation, needless("the registry of schemas is Kulya's own");
+    "debezium.format.basic.auth.*",           ALL, Secret,  "",        Operation, needless("the registry of schemas is Kulya's own");
+    "debezium.format.auto.register.schemas",  ALL, Secret,  "",        Operation, needless("the registry of schemas is Kulya's own");
+    "debezium.format.<property>",           ALL, Secret,  "",        Events,    missing("the formats of events have no options");
     "debezium.source.key.converter.schemas.enable", ALL, Boolean, "true", Events, used("`format.schemas-in-keys`");
     "debezium.source.header.converter.schemas.enable", ALL, Boolean, "true", Events, used("`format.schemas-in-headers`");
     "debezium.source.header.converter.*",   ALL, Secret,  "",        Operation, needless("the JSON of headers has no options");

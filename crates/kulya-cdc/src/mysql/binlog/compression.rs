@@ -12,6 +12,12 @@ type Result<T> = std::result::Result<T, BinlogError>;
 /// bytes.
 pub(super) fn decompress_event(bytes: &[u8], limit: u64, part: &'static str) -> Result<Vec<u8>> {
     let mut reader = Reader::new(bytes);
+    let length = event_length(&mut reader, part)?;
+    inflate(ZlibDecoder::new(reader.rest()), length, limit, part)
+}
+
+/// Reads what stands in front of the compressed part of an event: the length of the decompressed bytes.
+pub(super) fn event_length(reader: &mut Reader<'_>, part: &'static str) -> Result<u64> {
     let head = reader.u8(part)?;
     if head & 0x80 == 0 {
         return Err(BinlogError::malformed(part));
@@ -20,8 +26,7 @@ pub(super) fn decompress_event(bytes: &[u8], limit: u64, part: &'static str) -> 
     if algorithm != 0 {
         return Err(BinlogError::CompressionAlgorithm { part, algorithm: algorithm.into() });
     }
-    let length = reader.uint_be(usize::from(head & 0x7), part)?;
-    inflate(ZlibDecoder::new(reader.rest()), length, limit, part)
+    reader.uint_be(usize::from(head & 0x7), part)
 }
 
 /// Decompresses the bytes of a COMPRESSED column: one byte method << 4 | raw << 3 | n, then the length in n
@@ -47,6 +52,14 @@ pub(super) fn decompress_column(bytes: &[u8], limit: u64) -> Result<std::borrow:
         }
         algorithm => Err(BinlogError::CompressionAlgorithm { part: PART, algorithm: algorithm.into() }),
     }
+}
+
+/// Returns the declared length of the bytes of a COMPRESSED column; their own length if none is declared.
+pub(super) fn column_length(bytes: &[u8]) -> u64 {
+    let mut reader = Reader::new(bytes);
+    let declared = reader.u8("").ok().filter(|head| head >> 4 == 8);
+    let length = declared.and_then(|head| reader.uint_be(usize::from(head & 0x7), "").ok());
+    length.unwrap_or(bytes.len() as u64)
 }
 
 /// Reads exactly `length` bytes.

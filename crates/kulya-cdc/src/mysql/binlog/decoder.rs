@@ -6,6 +6,8 @@ use super::event::{Event, LogPosition};
 use super::event_type::EventType;
 use super::format::{CHECKSUM_LENGTH, Checksum, FormatDescription};
 use super::header::{EventHeader, HEADER_LENGTH, IN_USE_FLAG};
+use super::inflate::Inflater;
+use super::large_event::LargeKind;
 use super::mariadb::{self, MariadbTransactionStart};
 use super::payload::TransactionPayload;
 use super::query::{self, Query};
@@ -84,6 +86,51 @@ impl Decoder {
             return Err(BinlogError::malformed("a compressed transaction"));
         }
         Ok((header, self.decode_body(&header, &bytes[HEADER_LENGTH..])?))
+    }
+
+    /// Returns how an event is read that is larger than the decoder's limit: in pieces, without its bytes being
+    /// in memory as a whole.
+    ///
+    /// # Errors
+    /// [`BinlogError::TooLarge`] for an event that can only be read as a whole; those of [`Self::decode`] for
+    /// one that is not supported.
+    pub(crate) fn large_kind(&self, header: &EventHeader) -> Result<LargeKind> {
+        let event = header.event_type;
+        if let Some(kind) = LargeKind::of(event) {
+            return Ok(kind);
+        }
+        let (bytes, limit) = (header.length.into(), self.max_event_bytes);
+        match without_changes(header) {
+            Ok(_) => Ok(LargeKind::Ignored),
+            Err(BinlogError::UnknownEvent { .. }) if event.name().is_some() => {
+                Err(BinlogError::TooLarge { part: event.name().unwrap_or_default(), bytes, limit })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Decodes what stands in front of the rows of an event that is read in pieces. Returns the event without
+    /// its rows, where they begin, and what decompresses them.
+    ///
+    /// # Errors
+    /// Those of [`Self::decode`].
+    pub(crate) fn decode_rows_head(
+        &self,
+        header: &EventHeader,
+        head: &[u8],
+    ) -> Result<(RowsEvent<'static>, usize, Option<Inflater>)> {
+        let event = header.event_type;
+        let layout = Layout::of(event).ok_or(BinlogError::malformed("rows"))?;
+        let post_header = self.format.post_header_length(event, layout.post_header_length())?;
+        RowsEvent::decode_head(head, event, layout, post_header)
+    }
+
+    /// Decodes what stands in front of the events of a compressed transaction that is read in pieces.
+    ///
+    /// # Errors
+    /// Those of [`Self::decode`].
+    pub(crate) fn decode_payload_head<'a>(&self, head: &'a [u8]) -> Result<TransactionPayload<'a>> {
+        TransactionPayload::decode_head(head, self.max_event_bytes).map(|(payload, _)| payload)
     }
 
     fn decode_body<'a>(&self, header: &EventHeader, body: &'a [u8]) -> Result<Event<'a>> {

@@ -3,6 +3,7 @@
 
 use super::error::BinlogError;
 use super::header::{EventHeader, HEADER_LENGTH};
+use super::inflate::Inflater;
 use super::reader::Reader;
 use std::io::{self, BufReader, Read};
 
@@ -33,6 +34,16 @@ pub struct TransactionPayload<'a> {
 impl<'a> TransactionPayload<'a> {
     /// Decodes an event's bytes after the header; an event in it may have `limit` bytes.
     pub(super) fn decode(body: &'a [u8], limit: u64) -> Result<Self> {
+        let (payload, length) = Self::decode_head(body, limit)?;
+        if length.is_some_and(|length| length != payload.bytes.len() as u64) {
+            return Err(BinlogError::malformed(PART));
+        }
+        Ok(payload)
+    }
+
+    /// Decodes what stands in front of the events. Returns the transaction with those bytes of its events
+    /// that are in `body`, and the number of all of them, as the log says.
+    pub(super) fn decode_head(body: &'a [u8], limit: u64) -> Result<(Self, Option<u64>)> {
         let mut reader = Reader::new(body);
         let (mut algorithm, mut length, mut uncompressed_length) = (None, None, None);
         loop {
@@ -53,11 +64,23 @@ impl<'a> TransactionPayload<'a> {
             255 => PayloadCompression::None,
             algorithm => return Err(BinlogError::CompressionAlgorithm { part: PART, algorithm }),
         };
-        let bytes = reader.rest();
-        if length.is_some_and(|length| length != bytes.len() as u64) {
-            return Err(BinlogError::malformed(PART));
+        Ok((Self { compression, uncompressed_length, bytes: reader.rest(), limit }, length))
+    }
+
+    /// Returns the compressed events.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Starts to decompress the events as their bytes come.
+    ///
+    /// # Errors
+    /// [`BinlogError::Decompression`] if the library cannot be started.
+    pub(crate) fn inflater(&self) -> Result<Inflater> {
+        match self.compression {
+            PayloadCompression::None => Ok(Inflater::none(self.uncompressed_length, PART)),
+            PayloadCompression::Zstd => Inflater::zstd(self.uncompressed_length, PART),
         }
-        Ok(Self { compression, uncompressed_length, bytes, limit })
     }
 
     /// Starts to decompress the events.

@@ -4,6 +4,7 @@
 use super::compression;
 use super::error::BinlogError;
 use super::event_type::EventType;
+use super::inflate::Inflater;
 use super::reader::Reader;
 use super::table_map::TableMap;
 use super::value::Value;
@@ -84,6 +85,22 @@ impl<'a> RowsEvent<'a> {
         limit: u64,
     ) -> Result<Self> {
         let mut reader = Reader::new(body);
+        let event = RowsEvent::read_head(&mut reader, event, layout, post_header)?;
+        let rows = if layout.is_compressed && !reader.is_empty() {
+            Cow::Owned(compression::decompress_event(reader.rest(), limit, PART)?)
+        } else {
+            Cow::Borrowed(reader.rest())
+        };
+        Ok(Self { rows, ..event })
+    }
+
+    /// Reads what stands in front of the rows.
+    fn read_head(
+        reader: &mut Reader<'_>,
+        event: EventType,
+        layout: Layout,
+        post_header: usize,
+    ) -> Result<RowsEvent<'static>> {
         let mut fixed = Reader::new(reader.take(post_header, PART)?);
         let table_id = fixed.uint(6, PART)?;
         let flags = fixed.u16(PART)?;
@@ -95,14 +112,34 @@ impl<'a> RowsEvent<'a> {
         let column_count = reader.lenenc(PART)?;
         let images = if layout.kind == RowsKind::Update { 2 } else { 1 };
         for _ in 0..images {
-            check_all_columns(&mut reader, column_count, event)?;
+            check_all_columns(reader, column_count, event)?;
         }
-        let rows = if layout.is_compressed && !reader.is_empty() {
-            Cow::Owned(compression::decompress_event(reader.rest(), limit, PART)?)
+        let rows = Cow::Borrowed(&[][..]);
+        Ok(RowsEvent { kind: layout.kind, table_id, column_count, flags, rows })
+    }
+
+    /// Decodes what stands in front of the rows of an event that is read in pieces. Returns the event without
+    /// its rows, where they begin, and what decompresses them.
+    pub(super) fn decode_head(
+        head: &[u8],
+        event: EventType,
+        layout: Layout,
+        post_header: usize,
+    ) -> Result<(RowsEvent<'static>, usize, Option<Inflater>)> {
+        let mut reader = Reader::new(head);
+        let event = RowsEvent::read_head(&mut reader, event, layout, post_header)?;
+        let inflater = if layout.is_compressed && !reader.is_empty() {
+            Some(Inflater::zlib(compression::event_length(&mut reader, PART)?, PART))
         } else {
-            Cow::Borrowed(reader.rest())
+            None
         };
-        Ok(Self { kind: layout.kind, table_id, column_count, flags, rows })
+        Ok((event, head.len() - reader.rest().len(), inflater))
+    }
+
+    /// Returns the bytes of the rows.
+    #[cfg(test)]
+    pub(super) fn row_bytes(&self) -> &[u8] {
+        &self.rows
     }
 
     /// Whether the statement ends with this event, and its table maps with it.
@@ -119,7 +156,7 @@ impl<'a> RowsEvent<'a> {
         if self.column_count != expected as u64 {
             return Err(BinlogError::ColumnCount { expected, found: self.column_count });
         }
-        Ok(Rows { kind: self.kind, table, reader: Reader::new(&self.rows) })
+        Ok(Rows::new(self.kind, table, &self.rows))
     }
 }
 
@@ -155,6 +192,11 @@ pub struct Rows<'e> {
 }
 
 impl<'e> Rows<'e> {
+    /// Decodes rows of a table that are not those of a whole event.
+    pub(super) fn new(kind: RowsKind, table: &'e TableMap, bytes: &'e [u8]) -> Self {
+        Self { kind, table, reader: Reader::new(bytes) }
+    }
+
     /// Decodes the next row into `row`, whose memory is used again; false after the last row.
     ///
     /// # Errors

@@ -12,6 +12,8 @@ pub(crate) use server::ServerFacts;
 pub(crate) use tables::{CapturedTables, TableInfo, is_system};
 
 #[cfg(test)]
+mod statement_effects;
+#[cfg(test)]
 pub(crate) mod tests {
     pub(crate) use super::server::tests::facts;
     pub(crate) use super::tables::tests::table;

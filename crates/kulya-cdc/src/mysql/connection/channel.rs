@@ -34,6 +34,13 @@ pub(super) const RESPONSE_LIMIT: MessageLimit = MessageLimit {
     advice: "this is no response of a MySQL or MariaDB server",
 };
 
+/// A message, or the begin of one.
+pub(super) enum Received {
+    Message(Bytes),
+    /// The first piece of a long message.
+    Begun(Piece),
+}
+
 /// What the end of waiting means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Waiting {
@@ -116,12 +123,29 @@ impl Channel {
         limit: MessageLimit,
         expected_bytes: impl Fn(&[u8]) -> Option<usize>,
     ) -> Result<Bytes, ConnectionError> {
+        match self.receive_or_begin(limit, expected_bytes, |_| false).await? {
+            Received::Message(message) => Ok(message),
+            Received::Begun(_) => Err(self.endpoint.malformed("a message that is no whole one")),
+        }
+    }
+
+    /// Receives a message, or only its first piece, if `is_long` says so of that; the others are to be
+    /// received by [`Self::receive_piece`] then. Cancel-safe.
+    pub(super) async fn receive_or_begin(
+        &mut self,
+        limit: MessageLimit,
+        expected_bytes: impl Fn(&[u8]) -> Option<usize>,
+        is_long: impl Fn(&Piece) -> bool,
+    ) -> Result<Received, ConnectionError> {
         loop {
             let piece = self.receive_piece().await?;
+            if self.collector.is_empty() && is_long(&piece) {
+                return Ok(Received::Begun(piece));
+            }
             let added = self.collector.add(piece, limit.bytes, &expected_bytes);
             let added = added.map_err(|e| self.endpoint.packet_error(e, limit.what, limit.advice))?;
             if let Some(message) = added {
-                return Ok(message);
+                return Ok(Received::Message(message));
             }
         }
     }

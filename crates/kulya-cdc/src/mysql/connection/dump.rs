@@ -1,78 +1,14 @@
-//! The stream of the binary log: its start, and its events as bytes.
-//!
-//! The session declares what the server asks of a reader before it sends the log unchanged: that it checks
-//! CRC32 checksums (whatever the server writes: the first, artificial event has one then), the period of
-//! heartbeats, and on MariaDB that it understands GTID events. Semi-synchronous replication is not used.
+//! The stream of the binary log: its events as bytes, from the start that was requested.
 
-use super::channel::{Channel, MessageLimit, Waiting};
-use super::command::{self, dump_flag};
+use super::channel::{Channel, MessageLimit, Received, Waiting};
+use super::command;
+use super::dump_request::{DumpSettings, DumpStart, request};
 use super::error::{ConnectionError, Endpoint};
+use super::packet::Piece;
 use super::query;
 use super::server_error::{ERROR_MARKER, Phase};
 use super::version::Flavor;
 use bytes::{Buf, Bytes};
-use std::ops::RangeInclusive;
-use std::time::Duration;
-
-/// Where the log is read from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DumpStart {
-    /// A file and the position of an event in it, of at least 4 and less than 4 GiB.
-    File {
-        /// The file's name. Empty means the first file.
-        file: String,
-        /// The position, in bytes.
-        position: u64,
-    },
-    /// MySQL: all transactions that are not in this set of GTIDs, in the server's binary encoding.
-    MysqlGtid(Vec<u8>),
-    /// MariaDB: all transactions after these GTIDs, at most one of each domain, such as `0-1-4711,1-1-12`.
-    /// The server accepts a domain that it has never seen: compare with `@@gtid_binlog_pos` before.
-    MariadbGtid(String),
-}
-
-/// The settings of a stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DumpSettings {
-    /// The id of this reader, from 1, unlike that of the server and of its other readers: the server ends the
-    /// older of two readers with the same id.
-    pub server_id: u32,
-    /// The time without events after which the server sends a heartbeat. Default: 10 s.
-    pub heartbeat: Duration,
-    /// The number of heartbeat periods without any data after which the connection is lost. Default: 3.
-    pub silent_periods: u32,
-    /// The limit of an event read as a whole, in bytes. Default: 256 MiB.
-    pub max_event_bytes: usize,
-    /// MariaDB: whether to read the statements' texts (ANNOTATE_ROWS). Default: no.
-    pub annotate_rows: bool,
-    /// Whether the stream ends at the log's end. Default: no.
-    pub ends_at_log_end: bool,
-}
-
-impl DumpSettings {
-    /// Returns the defaults, with the id of this reader.
-    pub fn new(server_id: u32) -> Self {
-        Self {
-            server_id,
-            heartbeat: Duration::from_secs(10),
-            silent_periods: 3,
-            max_event_bytes: 256 << 20,
-            annotate_rows: false,
-            ends_at_log_end: false,
-        }
-    }
-
-    fn flags(&self, flavor: Flavor) -> u16 {
-        let mut flags = 0;
-        if self.ends_at_log_end {
-            flags |= dump_flag::NON_BLOCKING;
-        }
-        if self.annotate_rows && flavor == Flavor::Mariadb {
-            flags |= dump_flag::ANNOTATE_ROWS;
-        }
-        flags
-    }
-}
 
 /// A part of an event, of at most 64 KiB.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,24 +21,24 @@ pub struct EventPiece {
     pub is_last: bool,
 }
 
+/// An event, or the begin of one.
+#[derive(Debug)]
+pub(crate) enum ReceivedEvent {
+    /// Header, body and checksum.
+    Whole(Bytes),
+    /// The first piece of a long event.
+    Begun(EventPiece),
+}
+
 /// Bytes of an event's header.
 const EVENT_HEADER_BYTES: usize = 19;
 /// Where the header has the event's length.
 const LENGTH_OFFSET: usize = 9;
-/// The position of a file's first event.
-const FIRST_POSITION: u64 = 4;
 
 const EVENT_MARKER: u8 = 0x00;
 const END_MARKER: u8 = 0xfe;
 /// A packet of the end marker with this many bytes or more is no end.
 const END_BYTES: usize = 9;
-
-/// The time that the server may wait for this reader, in seconds, such as during a slow commit. Its default
-/// of 60 s would end the connection.
-const WRITE_TIMEOUT_SECONDS: u32 = 3600;
-
-/// Periods of heartbeats that can be requested.
-const HEARTBEATS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
 
 /// Prepares the session and requests the log.
 pub(super) async fn start(
@@ -129,69 +65,6 @@ pub(super) async fn start(
     let ends_at_log_end = settings.ends_at_log_end;
     Ok(BinlogStream { channel, limit, ends_at_log_end, is_inside_event: false, state: State::Open })
 }
-
-/// What is sent to start a stream.
-#[derive(Debug, PartialEq, Eq)]
-struct Request {
-    /// The statement that declares the reader's abilities.
-    session: String,
-    command: Vec<u8>,
-}
-
-/// Returns the request, or what is wrong with it.
-fn request(flavor: Flavor, start: &DumpStart, settings: &DumpSettings) -> Result<Request, String> {
-    if settings.server_id == 0 {
-        return Err("the server id of this reader must be from 1 to 4294967295".to_owned());
-    }
-    if !HEARTBEATS.contains(&settings.heartbeat) || settings.silent_periods == 0 {
-        return Err(
-            "the heartbeat period must be from 1 ms to 1 h, and the number of periods at least 1".to_owned()
-        );
-    }
-    let flags = settings.flags(flavor);
-    let mut session = session_statement(flavor, settings.heartbeat);
-    let dump = |file: &str, position| command::binlog_dump(flags, settings.server_id, file, position);
-    let command = match start {
-        DumpStart::File { file, position } => {
-            if file.len() > 512 || file.contains('\0') {
-                return Err("the name of the file is invalid".to_owned());
-            }
-            let position = u32::try_from((*position).max(FIRST_POSITION)).map_err(|_| {
-                format!("position {position} of {file} is beyond 4 GiB, which the protocol cannot express: start by GTID, or at the file's beginning")
-            })?;
-            dump(file, position)
-        }
-        DumpStart::MysqlGtid(set) if flavor == Flavor::Mysql => {
-            command::binlog_dump_gtid(flags, settings.server_id, set)
-        }
-        DumpStart::MariadbGtid(position) if flavor == Flavor::Mariadb => {
-            if !position.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b',')) {
-                return Err(format!("{position:?} is no list of MariaDB's GTIDs"));
-            }
-            // strict: a GTID that is missing in the log is an error, not a start behind it
-            session.push_str(&format!(", @slave_connect_state = '{position}', @slave_gtid_strict_mode = 1"));
-            dump("", FIRST_POSITION as u32)
-        }
-        _ => return Err(format!("the stored position has GTIDs of another product than {flavor}")),
-    };
-    Ok(Request { session, command })
-}
-
-/// Returns the statement for the session's variables. Both names of a variable are set: MySQL has changed
-/// them in 8.0.26.
-fn session_statement(flavor: Flavor, heartbeat: Duration) -> String {
-    let heartbeat = heartbeat.as_nanos();
-    let mut statement = format!(
-        "SET SESSION net_write_timeout = {WRITE_TIMEOUT_SECONDS}, \
-         @master_binlog_checksum = 'CRC32', @source_binlog_checksum = 'CRC32', \
-         @master_heartbeat_period = {heartbeat}, @source_heartbeat_period = {heartbeat}"
-    );
-    if flavor == Flavor::Mariadb {
-        statement.push_str(", @mariadb_slave_capability = 4");
-    }
-    statement
-}
-
 /// The events of the log, from a start on. Dropping the stream closes the connection.
 pub struct BinlogStream {
     channel: Channel,
@@ -230,6 +103,43 @@ impl BinlogStream {
         }
     }
 
+    /// Returns the next event, or only its first piece if it is longer than `max_whole` bytes; the others are
+    /// to be read by [`Self::next_piece`] then. `None` at the log's end, if the settings ask for it.
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    /// As [`Self::next_event`].
+    pub(crate) async fn next_whole_or_piece(
+        &mut self,
+        max_whole: usize,
+    ) -> Result<Option<ReceivedEvent>, ConnectionError> {
+        match self.state {
+            State::Open => {
+                let event = self.read_whole_or_piece(max_whole).await;
+                self.state = next_state(&event);
+                event
+            }
+            State::AtLogEnd => Ok(None),
+            State::Failed => Err(self.endpoint().lost(None)),
+        }
+    }
+
+    async fn read_whole_or_piece(
+        &mut self,
+        max_whole: usize,
+    ) -> Result<Option<ReceivedEvent>, ConnectionError> {
+        let is_long = |piece: &Piece| message_bytes(&piece.bytes).is_some_and(|bytes| bytes > max_whole + 1);
+        match self.channel.receive_or_begin(self.limit, message_bytes, is_long).await? {
+            Received::Message(message) => Ok(self.event_of(message)?.map(ReceivedEvent::Whole)),
+            Received::Begun(piece) => {
+                self.is_inside_event = !piece.is_last;
+                let bytes = self.content(piece.bytes)?;
+                let piece = |bytes| EventPiece { bytes, is_first: true, is_last: piece.is_last };
+                Ok(bytes.map(|bytes| ReceivedEvent::Begun(piece(bytes))))
+            }
+        }
+    }
+
     /// Returns the next piece of an event, for events that are not to be in memory as a whole; their limit
     /// does not apply. Not to be mixed with [`Self::next_event`] within an event. `None` at the log's end.
     /// Cancel-safe.
@@ -250,6 +160,11 @@ impl BinlogStream {
 
     async fn read_event(&mut self) -> Result<Option<Bytes>, ConnectionError> {
         let message = self.channel.receive_message(self.limit, message_bytes).await?;
+        self.event_of(message)
+    }
+
+    /// Returns the event that a message is, `None` at the log's end.
+    fn event_of(&self, message: Bytes) -> Result<Option<Bytes>, ConnectionError> {
         let Some(event) = self.content(message)? else { return Ok(None) };
         match event_bytes(&event) {
             Some(length) if length == event.len() => Ok(Some(event)),
@@ -315,62 +230,10 @@ pub(super) fn message_bytes(piece: &[u8]) -> Option<usize> {
         _ => None,
     }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    fn requested(flavor: Flavor, start: DumpStart) -> Result<Request, String> {
-        request(flavor, &start, &DumpSettings::new(7))
-    }
-
-    fn file(position: u64) -> DumpStart {
-        DumpStart::File { file: "log.1".to_owned(), position }
-    }
-
-    #[test]
-    fn the_session_declares_the_reader() {
-        let found = requested(Flavor::Mysql, file(4)).unwrap().session;
-        assert!(found.contains("@master_heartbeat_period = 10000000000,"), "{found}");
-        assert!(!found.contains("mariadb"), "{found}");
-        let found = requested(Flavor::Mariadb, DumpStart::MariadbGtid("0-1-2,3-4-5".to_owned())).unwrap();
-        assert!(
-            found.session.contains("@mariadb_slave_capability = 4, @slave_connect_state = '0-1-2,3-4-5'")
-        );
-        assert_eq!(found.command, command::binlog_dump(0, 7, "", 4));
-    }
-
-    #[test]
-    fn a_position_inside_the_file_header_means_its_beginning() {
-        let found = requested(Flavor::Mysql, file(0)).unwrap().command;
-        assert_eq!(found, command::binlog_dump(0, 7, "log.1", 4));
-    }
-
-    #[test]
-    fn flags_follow_the_settings() {
-        let settings = DumpSettings { annotate_rows: true, ends_at_log_end: true, ..DumpSettings::new(7) };
-        assert_eq!((settings.flags(Flavor::Mysql), settings.flags(Flavor::Mariadb)), (1, 3));
-    }
-
-    #[test]
-    fn invalid_requests_are_named() {
-        let gtid = |text: &str| DumpStart::MariadbGtid(text.to_owned());
-        for (flavor, start, expected) in [
-            (Flavor::Mysql, file(1 << 32), "4 GiB"),
-            (Flavor::Mysql, gtid("0-1-2"), "MySQL"),
-            (Flavor::Mariadb, DumpStart::MysqlGtid(Vec::new()), "MariaDB"),
-            (Flavor::Mariadb, gtid("0-1-2'; DROP"), "no list"),
-            (Flavor::Mysql, DumpStart::File { file: "a\0b".to_owned(), position: 4 }, "name of the file"),
-        ] {
-            let error = requested(flavor, start).unwrap_err();
-            assert!(error.contains(expected), "{error}");
-        }
-        let error = request(Flavor::Mysql, &file(4), &DumpSettings::new(0)).unwrap_err();
-        assert!(error.contains("server id"), "{error}");
-        let settings = DumpSettings { heartbeat: Duration::ZERO, ..DumpSettings::new(1) };
-        assert!(request(Flavor::Mysql, &file(4), &settings).is_err());
-    }
 
     proptest! {
         #[test]

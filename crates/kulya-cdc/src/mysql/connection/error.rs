@@ -130,6 +130,8 @@ impl ConnectionError {
             Self::Unreachable { .. } | Self::Timeout { .. } | Self::Silent { .. } | Self::Lost { .. } => {
                 NextStep::Retry
             }
+            // a network that fails looks the same as a server without TLS
+            Self::Tls { source: Some(source), .. } if is_end(&**source) => NextStep::Retry,
             Self::Server { reason, .. } => reason.next_step(),
             Self::Authentication { .. }
             | Self::Tls { .. }
@@ -146,6 +148,12 @@ impl ConnectionError {
             _ => None,
         }
     }
+}
+
+/// Whether the other side has ended the connection.
+fn is_end(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof)
 }
 
 impl Reason {
@@ -236,7 +244,7 @@ impl Endpoint {
                 "{server} has no account {user} for this host: run CREATE USER {account} IDENTIFIED BY '…'"
             ),
             Reason::AccessDenied => format!(
-                "authentication failed at {server} for user {user}: check user and password in the URL, and the host of the account"
+                "authentication failed at {server} for user {user}: check user and password in the URL and the host of the account, and set ssl-mode=required if the account requires TLS"
             ),
             Reason::AccountUnusable => format!(
                 "the account {account} at {server} is locked or its password has expired: run ALTER USER {account} ACCOUNT UNLOCK, or set a new password with ALTER USER {account} IDENTIFIED BY '…'"

@@ -4,7 +4,7 @@ use super::authentication::Method;
 use super::handshake::{Greeting, LoginMessage};
 use super::packet::{Collector, Framer};
 use super::version::ServerVersion;
-use super::{dump, grants, query, row_stream, rsa, server_error};
+use super::{dump, grants, query, rsa, server_error, text_row};
 use bytes::{Bytes, BytesMut};
 
 /// Longest message that is collected, in bytes.
@@ -65,7 +65,7 @@ fn read_message(packet: &[u8]) {
     let mut cells = Vec::new();
     for columns in [0, 1, 3, 4096] {
         let row = query::row(packet, columns);
-        let is_row = row_stream::split(packet, columns, &mut cells);
+        let is_row = text_row::split(packet, columns, &mut cells);
         assert_eq!(is_row, row.is_some(), "{columns} columns");
         let Some(row) = row.filter(|_| is_row) else { continue };
         assert_eq!(row.len(), cells.len());

@@ -28,6 +28,7 @@ mod channel;
 mod command;
 mod configuration;
 mod dump;
+mod dump_request;
 mod error;
 mod field;
 #[cfg(feature = "fuzzing")]
@@ -37,11 +38,13 @@ mod handshake;
 mod login;
 mod packet;
 mod query;
+mod row_cutter;
 mod row_stream;
 mod rsa;
 mod server_error;
 mod session;
 mod settings;
+mod text_row;
 mod tls;
 mod version;
 
@@ -49,11 +52,14 @@ mod version;
 mod tests;
 
 pub use configuration::{CaptureNeeds, Problem, ServerConfiguration};
-pub use dump::{BinlogStream, DumpSettings, DumpStart, EventPiece};
+pub(crate) use dump::ReceivedEvent;
+pub use dump::{BinlogStream, EventPiece};
+pub use dump_request::{DumpSettings, DumpStart};
 pub use error::{ConnectionError, NextStep};
 pub use query::{Row, Rows};
-pub use row_stream::{DEFAULT_MAX_ROW_BYTES, RowStream, TextRow};
+pub use row_stream::{DEFAULT_MAX_ROW_BYTES, RowStream};
 pub use server_error::{Reason, ServerError};
 pub use session::Connection;
 pub use settings::{ConnectionSettings, SettingsError, SslMode};
+pub use text_row::TextRow;
 pub use version::{Flavor, ServerVersion};

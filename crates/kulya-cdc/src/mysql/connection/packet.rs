@@ -26,6 +26,8 @@ pub(super) enum PacketError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Piece {
     pub(super) bytes: Bytes,
+    /// The length of the packet that the piece is a part of, in bytes.
+    pub(super) packet_bytes: usize,
     pub(super) is_last: bool,
 }
 
@@ -38,6 +40,7 @@ pub(super) struct Framer {
 
 #[derive(Debug, Clone, Copy)]
 struct OpenPacket {
+    bytes: usize,
     bytes_left: usize,
     is_continued: bool,
 }
@@ -78,7 +81,8 @@ impl Framer {
         let bytes_left = packet.bytes_left - length;
         self.packet = (bytes_left > 0).then_some(OpenPacket { bytes_left, ..packet });
         let is_last = bytes_left == 0 && !packet.is_continued;
-        Ok(Some(Piece { bytes: input.split_to(length).freeze(), is_last }))
+        let bytes = input.split_to(length).freeze();
+        Ok(Some(Piece { bytes, packet_bytes: packet.bytes, is_last }))
     }
 
     fn open_packet(&mut self, input: &mut BytesMut) -> Result<Option<OpenPacket>, PacketError> {
@@ -88,8 +92,8 @@ impl Framer {
             return Err(PacketError::Sequence { expected, found });
         }
         input.advance(HEADER_BYTES);
-        let bytes_left = u32::from_le_bytes([low, middle, high, 0]) as usize;
-        Ok(Some(OpenPacket { bytes_left, is_continued: bytes_left == MAX_PAYLOAD }))
+        let bytes = u32::from_le_bytes([low, middle, high, 0]) as usize;
+        Ok(Some(OpenPacket { bytes, bytes_left: bytes, is_continued: bytes == MAX_PAYLOAD }))
     }
 }
 
@@ -101,6 +105,11 @@ pub(super) struct Collector {
 }
 
 impl Collector {
+    /// Whether the next piece is the first one of a message.
+    pub(super) fn is_empty(&self) -> bool {
+        self.collected.is_empty()
+    }
+
     /// Adds a piece; returns the message after its last piece. `expected_bytes` reads the message's size from
     /// its first piece.
     pub(super) fn add(
@@ -185,7 +194,7 @@ mod tests {
         let error = read(&input, 1 << 20, limit).unwrap_err();
         assert_eq!(error, PacketError::TooLong { bytes: MAX_PAYLOAD + 5, limit });
         let mut collector = Collector::default();
-        let first = Piece { bytes: Bytes::from_static(b"long"), is_last: false };
+        let first = Piece { bytes: Bytes::from_static(b"long"), packet_bytes: 4, is_last: false };
         let error = collector.add(first, 100, |_| Some(1 << 30)).unwrap_err();
         assert_eq!(error, PacketError::TooLong { bytes: 1 << 30, limit: 100 });
     }
@@ -199,7 +208,7 @@ mod tests {
     #[test]
     fn memory_is_reserved_once() {
         let mut collector = Collector::default();
-        let piece = |is_last| Piece { bytes: Bytes::from(vec![1; 1000]), is_last };
+        let piece = |is_last| Piece { bytes: Bytes::from(vec![1; 1000]), packet_bytes: 1000, is_last };
         assert_eq!(collector.add(piece(false), 5000, |_| Some(3000)).unwrap(), None);
         assert_eq!(collector.collected.capacity(), 3000);
         assert_eq!(collector.add(piece(false), 5000, |_| None).unwrap(), None);

@@ -2,7 +2,8 @@
 
 use super::channel::Channel;
 use super::configuration::ServerConfiguration;
-use super::dump::{self, BinlogStream, DumpSettings, DumpStart};
+use super::dump::{self, BinlogStream};
+use super::dump_request::{DumpSettings, DumpStart};
 use super::error::{ConnectionError, Endpoint};
 use super::query::{self, Rows};
 use super::row_stream::{self, RowStream};

@@ -141,6 +141,11 @@ impl LogReader {
         self.schema.version()
     }
 
+    /// Whether the texts of statements are kept for their rows.
+    pub(crate) fn has_statements(&self) -> bool {
+        self.has_statements
+    }
+
     /// Returns the text of the statement whose rows were just read, in the client's character set, if the
     /// server logs it.
     pub(crate) fn statement(&self) -> Option<&[u8]> {

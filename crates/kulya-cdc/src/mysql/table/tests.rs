@@ -4,12 +4,15 @@
 mod debezium;
 mod extremes;
 mod replay;
+mod rules;
 mod schemas;
 mod select;
 
 use super::*;
+use crate::debezium::Compatibility;
 use crate::mysql::ddl::{ParseSettings, ServerVersion, SqlMode, parse};
 use crate::mysql::schema_history::{Collated, SchemaHistory, Session, TableNameCase};
+use kulya_store::framing::MAX_EVENT_BYTES;
 use serde_json::{Value as Json, json};
 
 const MYSQL: ServerVersion = ServerVersion { flavour: Flavour::MySql, number: 80_015 };

@@ -2,7 +2,7 @@
 //! end.
 
 use super::bytes::push_hex;
-use super::written::Written;
+use crate::debezium::Written;
 use std::io::Write;
 use std::net::Ipv4Addr;
 

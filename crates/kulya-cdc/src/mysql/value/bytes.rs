@@ -1,6 +1,6 @@
 //! Bytes: in base64 or hexadecimal, with the zero bytes that the log leaves out at the end of BINARY.
 
-use super::written::Written;
+use crate::debezium::Written;
 use crate::debezium::{BinaryMode, json};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;

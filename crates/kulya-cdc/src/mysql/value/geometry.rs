@@ -1,7 +1,7 @@
 //! Geometries: well-known binary with the number of the spatial reference system, and coordinates of points.
 
-use super::written::{Written, done};
 use crate::debezium::json;
+use crate::debezium::written::{Written, done};
 
 /// Writes a geometry. System 0, which stands for none, is null, as Debezium has it.
 pub(super) fn write(is_point: bool, srid: u32, wkb: &[u8], out: &mut Vec<u8>) -> Written {

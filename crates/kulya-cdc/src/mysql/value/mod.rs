@@ -15,21 +15,29 @@ mod date_text;
 mod geometry;
 mod number;
 mod temporal;
-mod written;
 
 use super::binlog::value::{CompressedBytes, JsonDocument, Value};
 use super::column::{Kind, Labels};
 use super::json_text;
 use crate::debezium::json;
-use written::done;
+use crate::debezium::written::{Written, done};
+use kulya_store::framing::MAX_EVENT_BYTES;
 
-pub use written::Written;
-
-/// Greatest size of an unpacked value of a COMPRESSED column, in bytes: the largest packet of the servers.
-const MAX_UNPACKED_BYTES: u64 = 1 << 30;
+/// Greatest size of an unpacked value of a COMPRESSED column, in bytes. An event that is larger than a stream
+/// takes has less, even if each character takes four bytes in the column.
+pub(crate) const MAX_UNPACKED_BYTES: u64 = 4 * (MAX_EVENT_BYTES as u64) + 1;
 
 /// Writes a cell of the binary log.
 pub fn write_binlog_value(kind: &Kind, value: &Value<'_>, out: &mut Vec<u8>) -> Written {
+    let start = out.len();
+    let written = write_cell(kind, value, out);
+    if written == Written::NotAValue {
+        out.truncate(start);
+    }
+    written
+}
+
+fn write_cell(kind: &Kind, value: &Value<'_>, out: &mut Vec<u8>) -> Written {
     match (kind, value) {
         (_, Value::Null) => Written::Null,
         (Kind::Integer { bytes, unsigned }, Value::Int(number)) => {
@@ -75,7 +83,16 @@ pub fn write_binlog_value(kind: &Kind, value: &Value<'_>, out: &mut Vec<u8>) -> 
 
 /// Writes a value of the text protocol, which is not NULL.
 pub fn write_text_value(kind: &Kind, value: &[u8], out: &mut Vec<u8>) -> Written {
-    let written = match kind {
+    let start = out.len();
+    let written = write_text(kind, value, out).unwrap_or(Written::NotAValue);
+    if written == Written::NotAValue {
+        out.truncate(start);
+    }
+    written
+}
+
+fn write_text(kind: &Kind, value: &[u8], out: &mut Vec<u8>) -> Option<Written> {
+    match kind {
         Kind::Integer { bytes, unsigned } => number::write_integer_text(*bytes, *unsigned, value, out),
         Kind::UnsignedDecimal => number::parse(value).map(|number| number::write_unsigned(number, out)),
         Kind::Decimal { scale, mode, .. } => number::write_decimal_text(*mode, *scale, value, out),
@@ -107,8 +124,7 @@ pub fn write_text_value(kind: &Kind, value: &[u8], out: &mut Vec<u8>) -> Written
             .split_first_chunk()
             .map(|(srid, wkb)| geometry::write(*is_point, u32::from_le_bytes(*srid), wkb, out)),
         Kind::Vector => Some(number::write_vector(value, out)),
-    };
-    written.unwrap_or(Written::NotAValue)
+    }
 }
 
 fn text(is_complete: bool) -> Written {

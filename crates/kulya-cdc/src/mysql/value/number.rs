@@ -1,6 +1,6 @@
 //! Numbers: integers, decimals, floating-point numbers and bits.
 
-use super::written::{Written, done};
+use crate::debezium::written::{Written, done};
 use crate::debezium::{DecimalMode, json};
 use crate::mysql::binlog::value::{Decimal, MAX_DECIMAL_TEXT};
 use num_bigint::BigInt;

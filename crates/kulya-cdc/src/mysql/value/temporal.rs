@@ -1,7 +1,7 @@
 //! Dates and times in the units of the modes.
 
-use super::written::{Written, done};
 use crate::debezium::json;
+use crate::debezium::written::{Written, done};
 use crate::mysql::binlog::value::{Date, DateTime, Time};
 use crate::mysql::column::{Temporal, Unit};
 

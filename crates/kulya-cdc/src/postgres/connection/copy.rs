@@ -10,6 +10,21 @@ use crate::{CdcError, CdcResult};
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 
+/// What a session waits for.
+const ROWS: &str = "rows of the snapshot";
+
+/// The next line of a COPY.
+pub(crate) enum Line {
+    Arrived(Frame),
+    /// It has not arrived wholly.
+    Missing {
+        /// The size of the line, in bytes; 0 if it is not known.
+        bytes: usize,
+    },
+    /// There is none.
+    End,
+}
+
 /// A session that reads tables.
 pub(crate) struct CopySession {
     wire: Wire,
@@ -64,19 +79,42 @@ impl CopySession {
         }
     }
 
-    /// Returns the next line of the COPY; `None` after the last. Of a line that is larger than an event can
-    /// be, only the beginning is kept.
+    /// Takes the next line of the COPY, if it has arrived. Of a line that is larger than an event can be,
+    /// only the beginning is kept.
     ///
     /// # Errors
-    /// What the server reports; `Unreachable`.
-    pub(crate) async fn next_line(&mut self) -> CdcResult<Option<Frame>> {
-        loop {
-            let frame = self.next_frame().await?;
+    /// What the server reports.
+    pub(crate) fn take_line(&mut self) -> CdcResult<Line> {
+        while let Some(frame) = self.wire.take_frame()? {
             match frame.tag {
-                b'd' => return Ok(Some(frame)),
-                b'Z' => return Ok(None),
+                b'd' => return Ok(Line::Arrived(frame)),
+                b'Z' => return Ok(Line::End),
                 b'E' => return Err(self.wire.server_error(&frame.payload)),
                 _ => {}
+            }
+        }
+        Ok(Line::Missing { bytes: self.wire.wanted_bytes() })
+    }
+
+    /// Waits until more bytes have arrived.
+    ///
+    /// # Errors
+    /// `Unreachable` when the connection is lost.
+    pub(crate) async fn receive(&mut self) -> CdcResult<()> {
+        wait_for(&self.target, &self.process, ROWS, self.wire.receive()).await.map(drop)
+    }
+
+    /// Returns whether another line follows the one that was taken last.
+    ///
+    /// # Errors
+    /// `Unreachable` when the connection is lost.
+    pub(crate) async fn is_followed(&mut self) -> CdcResult<bool> {
+        loop {
+            match wait_for(&self.target, &self.process, ROWS, self.wire.next_tag()).await? {
+                b'd' => return Ok(true),
+                // a notice, a setting, a notification
+                b'N' | b'S' | b'A' => drop(self.next_frame().await?),
+                _ => return Ok(false),
             }
         }
     }
@@ -94,7 +132,7 @@ impl CopySession {
             if let Some(frame) = self.wire.take_frame()? {
                 return Ok(frame);
             }
-            wait_for(&self.target, &self.process, "rows of the snapshot", self.wire.receive()).await?;
+            self.receive().await?;
         }
     }
 

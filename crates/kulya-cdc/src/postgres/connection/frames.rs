@@ -73,6 +73,22 @@ impl FrameBuffer {
         Ok(Some(Frame { tag, payload: frame.freeze(), cut_from: None }))
     }
 
+    /// Returns the size of the frame of which only a part has arrived, as far as it will be kept, in bytes; 0
+    /// if it is not known.
+    pub(super) fn wanted_bytes(&self) -> usize {
+        let length = self.bytes.get(1..5).and_then(|length| <[u8; 4]>::try_from(length).ok());
+        let size = length.map_or(0, |length| u32::from_be_bytes(length) as usize + 1);
+        match &self.cut {
+            None if size <= MAX_WHOLE_BYTES => size,
+            _ => 0,
+        }
+    }
+
+    /// Returns the type of the next frame, if it has arrived.
+    pub(super) fn next_tag(&self) -> Option<u8> {
+        self.bytes.first().copied().filter(|_| self.cut.is_none())
+    }
+
     fn take_head(&mut self, tag: u8, size: usize) -> Result<Option<Frame>, InvalidLength> {
         if self.bytes.len() < HEAD_BYTES {
             self.bytes.reserve(HEAD_BYTES - self.bytes.len());
@@ -111,6 +127,18 @@ mod tests {
             let bytes = [b"d", &length.to_be_bytes()[..]].concat();
             assert_eq!(self::buffer(&bytes).take(), Err(InvalidLength(length)));
         }
+    }
+
+    #[test]
+    fn beginning_of_a_frame_tells_its_size() {
+        let mut buffer = buffer(b"d\0\x10\0");
+        assert_eq!((buffer.wanted_bytes(), buffer.next_tag()), (0, Some(b'd')));
+        buffer.bytes.extend_from_slice(b"\0");
+        assert_eq!(buffer.take(), Ok(None));
+        assert_eq!(buffer.wanted_bytes(), (1 << 20) + 1);
+        let large = self::buffer(b"d\x10\0\0\0");
+        assert_eq!(large.wanted_bytes(), 0, "it will be cut");
+        assert_eq!(self::buffer(b"").next_tag(), None);
     }
 
     #[test]

@@ -75,20 +75,34 @@ impl ServerError {
         }
     }
 
+    /// Returns the error of a statement, or of the log, of a server, with what to do where that is known.
+    pub(super) fn on_statement(self, server: &str) -> CdcError {
+        let advice = match self.code.as_str() {
+            // a privilege, or row-level security with row_security = off
+            "42501" => {
+                ": GRANT the role what it lacks; where row-level security is the reason, ALTER ROLE … BYPASSRLS"
+            }
+            "22021" => {
+                ": the database has bytes that are not text in its encoding (SQL_ASCII does not check them): correct these rows, or exclude the table"
+            }
+            _ => "",
+        };
+        CdcError::new(self.kind(), format!("PostgreSQL at {server} failed: {self}{advice}")).because(self)
+    }
+
     /// Returns the error of opening a connection, with what to do.
     pub(crate) fn on_connect(self, target: &Target) -> CdcError {
         let server = target.server();
         let user = &target.user;
         let what = match self.code.as_str() {
             "28P01" => authentication_failed(target),
-            "28000" => format!(
-                "PostgreSQL at {server} does not accept user {user} on this connection: {}",
-                self.message
-            ),
+            "28000" => {
+                format!("PostgreSQL at {server} does not accept user {user} on this connection: {self}")
+            }
             "3D000" => {
                 format!("PostgreSQL at {server} has no database {:?}: check the URL", target.database)
             }
-            _ => format!("PostgreSQL at {server} rejected the connection: {}", self.message),
+            _ => format!("PostgreSQL at {server} rejected the connection: {self}"),
         };
         CdcError::new(self.kind(), what).because(self)
     }
@@ -112,6 +126,17 @@ mod tests {
         let error = ServerError::parse(b"SFATAL\0C57P01\0Mterminating connection\0Dwhy\0Hwhat\0\0");
         assert_eq!(error.to_string(), "terminating connection (why; what) [57P01]");
         assert_eq!(ServerError::parse(b"\0M\0\xff"), ServerError::parse(b""));
+    }
+
+    #[test]
+    fn cause_is_in_the_message_once_and_known_ones_have_advice() {
+        for (code, advice) in
+            [("42501", ": GRANT the role"), ("22021", ": the database has bytes"), ("57P01", "")]
+        {
+            let error = ServerError { code: code.into(), message: "no".into(), detail: String::new() };
+            let text = error.on_statement("db:1").to_string();
+            assert!(text.starts_with(&format!("PostgreSQL at db:1 failed: no [{code}]{advice}")), "{text}");
+        }
     }
 
     #[test]

@@ -14,7 +14,8 @@ use tokio_postgres::{Client, Config, Connection, NoTls, SimpleQueryMessage, Simp
 /// warnings arrive. The currency is set apart.
 pub(crate) const SESSION_OPTIONS: &str = "-c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC \
      -c bytea_output=hex -c extra_float_digits=3 -c statement_timeout=0 -c lock_timeout=0 \
-     -c idle_in_transaction_session_timeout=0 -c row_security=off -c client_min_messages=warning";
+     -c idle_in_transaction_session_timeout=0 -c row_security=off -c standard_conforming_strings=on \
+     -c client_min_messages=warning";
 
 pub(crate) struct Session {
     client: Client,
@@ -106,10 +107,7 @@ impl Session {
     /// Classifies an error of a query.
     pub(crate) fn query_error(&self, error: tokio_postgres::Error) -> CdcError {
         match ServerError::of_driver(&error) {
-            Some(found) => {
-                let what = format!("PostgreSQL at {} failed: {}", self.server, found.message);
-                CdcError::new(found.kind(), what).because(found)
-            }
+            Some(found) => found.on_statement(&self.server),
             None => {
                 let what = format!("connection to PostgreSQL at {} closed", self.server);
                 CdcError::new(CdcErrorKind::Unreachable, what).because(error)

@@ -89,6 +89,25 @@ impl Wire {
             .map_err(|length| CdcError::source(format!("the server sent a message of {} bytes", length.0)))
     }
 
+    /// Returns the size of the frame of which only a part has arrived, as far as it will be kept, in bytes; 0
+    /// if it is not known.
+    pub(super) fn wanted_bytes(&self) -> usize {
+        self.buffer.wanted_bytes()
+    }
+
+    /// Waits until the beginning of the next frame has arrived; returns its type.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub(super) async fn next_tag(&mut self) -> CdcResult<u8> {
+        loop {
+            if let Some(tag) = self.buffer.next_tag() {
+                return Ok(tag);
+            }
+            self.receive().await?;
+        }
+    }
+
     /// Waits for the next frame. Dropping the future loses nothing.
     ///
     /// # Errors
@@ -131,9 +150,7 @@ impl Wire {
 
     /// Returns the error that the payload of an error frame reports.
     pub(super) fn server_error(&self, payload: &[u8]) -> CdcError {
-        let error = ServerError::parse(payload);
-        let what = format!("PostgreSQL at {} failed: {}", self.server, error.message);
-        CdcError::new(error.kind(), what).because(error)
+        ServerError::parse(payload).on_statement(&self.server)
     }
 
     pub(super) fn lost(&self, why: &str) -> CdcError {

@@ -1,9 +1,10 @@
 //! Every representation of a value, and the check that a text is written as JSON or not at all.
 
 use crate::debezium::Compatibility;
+use crate::debezium::Written;
 use crate::debezium::fuzzing::{all_modes, distinct, parsed_json};
 use crate::postgres::column::{CatalogType, Kind, KindContext};
-use crate::postgres::value::{self, Written};
+use crate::postgres::value;
 use std::sync::LazyLock;
 
 /// Types: OID, name, kind in the catalog, modifier.
@@ -138,9 +139,8 @@ pub(super) fn write_as_every_kind(text: &[u8]) {
 fn check(kind: &Kind, text: &[u8], written: Written, out: &[u8]) {
     let json = out.strip_prefix(b"[").unwrap_or_else(|| panic!("{kind:?} changed what stood before"));
     match written {
-        Written::NotAValue => assert!(json.is_empty(), "{kind:?} wrote a part of a value"),
-        Written::Null => assert_eq!(json, b"null", "{kind:?}"),
-        Written::Value | Written::Replaced => {
+        Written::Null | Written::NotAValue => assert!(json.is_empty(), "{kind:?} wrote a part of a value"),
+        Written::Value | Written::Lossy => {
             assert!(!parsed_json(json).is_null(), "{kind:?} wrote null as a value");
             assert!(json.len() <= max_bytes(kind, text.len()), "{kind:?} wrote {} bytes", json.len());
         }

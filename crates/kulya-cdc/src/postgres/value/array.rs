@@ -2,8 +2,8 @@
 
 use super::super::column::{ArrayKind, Kind};
 use super::super::literal::{ArrayParser, ArrayPart};
-use super::written::Written;
 use crate::debezium::Compatibility;
+use crate::debezium::Written;
 use crate::debezium::json::write_null;
 use kulya_store::framing::MAX_EVENT_BYTES;
 
@@ -50,14 +50,14 @@ pub(super) fn write_array(
             ArrayPart::Null if is_null_with_null => {
                 // its schema has no null
                 out.truncate(start);
-                write_null(out);
                 return Written::Null;
             }
             ArrayPart::Null => write_null(out),
             ArrayPart::Item(item) => match write_item(item, out) {
                 Written::NotAValue => return Written::NotAValue,
-                Written::Replaced => result = Written::Replaced,
-                Written::Value | Written::Null => {}
+                Written::Lossy => result = Written::Lossy,
+                Written::Null => write_null(out),
+                Written::Value => {}
             },
         }
         if out.len() - start > MAX_EVENT_BYTES {

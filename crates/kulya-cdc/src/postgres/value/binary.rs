@@ -1,7 +1,7 @@
 //! Writing of `bytea`, bits, and the bytes of other types: hexadecimal digits become base64 without a copy.
 
-use super::written::Written;
 use crate::debezium::BinaryMode;
+use crate::debezium::Written;
 use crate::debezium::json::write_base64;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;

@@ -2,8 +2,8 @@
 
 use super::super::column::{ArrayKind, Kind};
 use super::text::write_str;
-use super::written::Written;
-use crate::debezium::json::{write, write_base64, write_null, write_unscaled};
+use crate::debezium::Written;
+use crate::debezium::json::{write, write_base64, write_unscaled};
 use crate::debezium::{Compatibility, DecimalMode};
 use num_bigint::BigInt;
 use std::io::Write;
@@ -95,13 +95,13 @@ pub(super) fn is_null_array(array: &ArrayKind, text: &[u8]) -> bool {
 pub(super) fn write_scaled(text: &[u8], scale: i32, out: &mut Vec<u8>) -> Written {
     match Decimal::parse(text) {
         Some(decimal) => Written::from_option(decimal.write_unscaled(scale, out)),
-        None => write_special_as_null(text, out),
+        None => special_is_null(text),
     }
 }
 
 /// Writes `numeric` as `{scale, value}` with the smallest scale that is not negative.
 pub(super) fn write_variable(text: &[u8], out: &mut Vec<u8>) -> Written {
-    let Some(decimal) = Decimal::parse(text) else { return write_special_as_null(text, out) };
+    let Some(decimal) = Decimal::parse(text) else { return special_is_null(text) };
     let length = decimal.fraction.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
     let fraction = decimal.fraction.get(..length).unwrap_or_default();
     let Ok(scale) = i32::try_from(length) else { return Written::NotAValue };
@@ -213,11 +213,7 @@ fn special(text: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Writes null for NaN and the infinities, which have no decimal representation, as Debezium does.
-fn write_special_as_null(text: &[u8], out: &mut Vec<u8>) -> Written {
-    if special(text).is_none() {
-        return Written::NotAValue;
-    }
-    write_null(out);
-    Written::Null
+/// Returns that NaN and the infinities, which have no decimal representation, are null, as with Debezium.
+fn special_is_null(text: &[u8]) -> Written {
+    if special(text).is_none() { Written::NotAValue } else { Written::Null }
 }

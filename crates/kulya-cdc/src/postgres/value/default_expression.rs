@@ -4,8 +4,8 @@
 
 use super::super::column::Kind;
 use super::write::write_value;
-use super::written::Written;
 use crate::debezium::Compatibility;
+use crate::debezium::Written;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -30,7 +30,7 @@ pub(crate) fn default_json(kind: &Kind, expression: &str, compat: Compatibility)
     };
     let mut json = Vec::new();
     match write_value(kind, text.as_bytes(), &mut json) {
-        Written::Value | Written::Replaced => serde_json::from_slice(&json).ok(),
+        Written::Value | Written::Lossy => serde_json::from_slice(&json).ok(),
         Written::Null | Written::NotAValue => None,
     }
 }

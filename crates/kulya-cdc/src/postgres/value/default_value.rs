@@ -4,11 +4,10 @@
 
 use super::super::column::{ClockForm, DateForm, IntervalForm, Kind};
 use super::geometric;
-use super::written::Written;
-use crate::debezium::json::write_null;
+use crate::debezium::Written;
 use crate::debezium::{DecimalMode, HstoreMode};
 
-/// Writes the default value of a kind; null for a kind that is always null.
+/// Writes the default value of a kind.
 pub(crate) fn write_default(kind: &Kind, out: &mut Vec<u8>) -> Written {
     let text = match kind {
         Kind::Boolean | Kind::Bit => "false",
@@ -42,10 +41,7 @@ pub(crate) fn write_default(kind: &Kind, out: &mut Vec<u8>) -> Written {
             return Written::Value;
         }
         Kind::WithPlaceholder(with) => return write_default(&with.kind, out),
-        Kind::AlwaysNull | Kind::AlwaysNullAs(_) => {
-            write_null(out);
-            return Written::Null;
-        }
+        Kind::AlwaysNull | Kind::AlwaysNullAs(_) => return Written::Null,
         Kind::Text
         | Kind::Printed
         | Kind::Json

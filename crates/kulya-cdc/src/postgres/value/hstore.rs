@@ -2,7 +2,7 @@
 
 use super::super::literal::{self, Pair};
 use super::text::write_str;
-use super::written::Written;
+use crate::debezium::Written;
 use crate::debezium::json::write_null;
 use crate::debezium::{Compatibility, HstoreMode};
 
@@ -29,7 +29,7 @@ pub(super) fn write_hstore(
     }
     match text {
         std::borrow::Cow::Borrowed(_) => Written::Value,
-        std::borrow::Cow::Owned(_) => Written::Replaced,
+        std::borrow::Cow::Owned(_) => Written::Lossy,
     }
 }
 

@@ -14,10 +14,8 @@ mod temporal;
 mod tests;
 mod text;
 mod write;
-mod written;
 
 pub(crate) use binary::write_bytes;
 pub(crate) use default_expression::default_json;
 pub(crate) use default_value::write_default;
 pub(crate) use write::{write_unavailable, write_value};
-pub(crate) use written::Written;

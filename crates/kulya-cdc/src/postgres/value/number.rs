@@ -2,7 +2,7 @@
 //! texts are checked and copied.
 
 use super::text::write_str;
-use super::written::Written;
+use crate::debezium::Written;
 use crate::debezium::json::write;
 use serde::Serialize;
 

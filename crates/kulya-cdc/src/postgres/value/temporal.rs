@@ -4,8 +4,8 @@ use super::super::column::{ClockForm, DateForm, IntervalForm};
 use super::super::time::interval::Interval;
 use super::super::time::parse::{Bounded, Clock, Date};
 use super::super::time::{epoch, format, parse};
-use super::written::Written;
 use crate::debezium::Compatibility;
+use crate::debezium::Written;
 use crate::debezium::json::write;
 
 /// The day of Java's first millisecond that stands for `-infinity`, without its era.

@@ -1,7 +1,7 @@
 //! Writing of texts as JSON strings, as `serde_json` does: runs without characters that need escapes are
 //! found eight bytes at a time and copied.
 
-use super::written::Written;
+use crate::debezium::Written;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
@@ -15,7 +15,7 @@ pub(super) fn write_text(bytes: &[u8], out: &mut Vec<u8>) -> Written {
         }
         Err(_) => {
             write_str(&String::from_utf8_lossy(bytes), out);
-            Written::Replaced
+            Written::Lossy
         }
     }
 }
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn bytes_that_are_not_utf8_are_replaced() {
         let mut out = Vec::new();
-        assert_eq!(write_text(b"a\xffb\"", &mut out), Written::Replaced);
+        assert_eq!(write_text(b"a\xffb\"", &mut out), Written::Lossy);
         assert_eq!(out, "\"a\u{fffd}b\\\"\"".as_bytes());
     }
 

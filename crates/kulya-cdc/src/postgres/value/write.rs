@@ -2,12 +2,11 @@
 
 use super::super::column::{self, ArrayKind, Kind, OpaqueNumbers};
 use super::temporal::without_era;
-use super::written::Written;
 use super::{array, binary, decimal, geometric, hstore, number, temporal, text};
 use crate::debezium::Compatibility;
-use crate::debezium::json::write_null;
+use crate::debezium::Written;
 
-/// Writes a value as JSON; nothing is written when the bytes are not a value of the type.
+/// Writes a value as JSON.
 pub(crate) fn write_value(kind: &Kind, bytes: &[u8], out: &mut Vec<u8>) -> Written {
     let start = out.len();
     let written = write(kind, bytes, out);
@@ -58,19 +57,13 @@ fn write(kind: &Kind, bytes: &[u8], out: &mut Vec<u8>) -> Written {
         }
         Kind::Hstore { mode, compat } => hstore::write_hstore(bytes, *mode, *compat, out),
         Kind::Point => checked(geometric::write_point(bytes, out)),
-        Kind::Array(array) if decimal::is_null_array(array, bytes) => {
-            write_null(out);
-            Written::Null
-        }
+        Kind::Array(array) if decimal::is_null_array(array, bytes) => Written::Null,
         Kind::Array(array) => array::write_array(bytes, array, out, |item, out| write_item(array, item, out)),
         Kind::EmptyArray(_) => {
             out.extend_from_slice(b"[]");
             Written::Value
         }
-        Kind::AlwaysNull | Kind::AlwaysNullAs(_) => {
-            write_null(out);
-            Written::Null
-        }
+        Kind::AlwaysNull | Kind::AlwaysNullAs(_) => Written::Null,
         Kind::WithPlaceholder(with) => write(&with.kind, bytes, out),
     }
 }
@@ -92,8 +85,12 @@ fn write_item(array: &ArrayKind, bytes: &[u8], out: &mut Vec<u8>) -> Written {
     }
 }
 
-/// Writes the placeholder of a column's type for an unchanged TOAST value; null where the representation has
-/// none.
+/// Writes the placeholder of a column's type for an unchanged TOAST value.
 pub(crate) fn write_unavailable(kind: &Kind, out: &mut Vec<u8>) -> Written {
-    if column::write_unavailable(kind, out) { Written::Value } else { Written::Null }
+    let start = out.len();
+    if column::write_unavailable(kind, out) {
+        return Written::Value;
+    }
+    out.truncate(start);
+    Written::Null
 }

@@ -20,8 +20,9 @@ pub(super) fn record(destination: &Destination, key: Option<&[u8]>, bytes: usize
     value.to_string()
 }
 
-/// Returns the record of an event whose table has a schema that the registry refuses.
-pub(super) fn of_refused_schema(
+/// Returns the record of an event that has no place in its table's stream: the registry refuses the schema,
+/// or the event cannot be encoded by it.
+pub(super) fn of_refused_event(
     destination: &Destination,
     key: Option<&[u8]>,
     event: &[u8],
@@ -32,7 +33,7 @@ pub(super) fn of_refused_schema(
         "table": destination.table.as_ref().map(|schema| schema.qualified_name()),
         "key": key.map(String::from_utf8_lossy),
         "event": String::from_utf8_lossy(event),
-        "reason": format!("the registry refuses the table's schema: {reason}"),
+        "reason": reason,
     });
     value.to_string()
 }

@@ -3,6 +3,7 @@
 
 mod dead_letter;
 pub(crate) mod deletion;
+mod encoder;
 mod history;
 mod names;
 pub(crate) mod positions;
@@ -16,6 +17,7 @@ use crate::batch::{Batch, Destination, Entry};
 use crate::{CdcResult, Checkpoint, Sink};
 use async_trait::async_trait;
 use bytes::Bytes;
+use encoder::EncodedBatch;
 use kulya_registry_api::SchemaRegistry;
 use kulya_store::framing::MAX_EVENT_BYTES;
 use kulya_store::{
@@ -87,32 +89,53 @@ impl StoreSink {
         }
         let mut appends = dead_letters;
         appends.reserve(entries.len());
-        for entry in entries {
-            let Some(value) = entry.parts.value else { continue };
+        let encoders: Vec<_> = routes.iter().map(Route::encoder).collect();
+        let encoded = EncodedBatch::new(&entries, &encoders, &bytes);
+        for (index, entry) in entries.iter().enumerate() {
+            let (Some(event), Some(value)) = (encoded.event(index), entry.parts.value) else { continue };
             // an entry's destination is one of the batch
             let destination = &destinations[entry.destination];
             let key = entry.parts.key.map(|key| key.slice(&bytes));
-            if value.length() > MAX_EVENT_BYTES {
-                appends.push(self.dead_letter(destination, key.as_deref(), value.length()).await?);
+            let size = event.as_ref().map_or(value.length(), Bytes::len);
+            if size > MAX_EVENT_BYTES {
+                appends.push(self.dead_letter(destination, key.as_deref(), size).await?);
                 continue;
             }
-            let event = value.slice(&bytes);
-            match &routes[entry.destination] {
-                Route::Stream(stream) => {
-                    let routing_key = routing_key(destination, &entry, &bytes);
+            let json = value.of(&bytes);
+            match (&routes[entry.destination], event) {
+                (Route::Stream(stream, _), Ok(event)) => {
+                    let routing_key = routing_key(destination, entry, &bytes);
                     appends.push(Append::keyed(stream, routing_key, event));
                 }
-                Route::DeadLetters { reason, .. } => {
-                    let key = key.as_deref();
-                    let mut record = dead_letter::of_refused_schema(destination, key, &event, reason);
-                    if record.len() > MAX_EVENT_BYTES {
-                        record = dead_letter::record(destination, key, event.len());
-                    }
-                    appends.push(self.dead_letter_append(record).await?);
+                (Route::Stream(..), Err(reason)) => {
+                    let reason = format!("the event cannot be encoded: {reason}");
+                    tracing::error!(
+                        topic = destination.topic,
+                        reason,
+                        "an event goes to the dead-letter stream"
+                    );
+                    appends.push(self.refused_event(destination, key.as_deref(), json, &reason).await?);
+                }
+                (Route::DeadLetters { reason, .. }, _) => {
+                    appends.push(self.refused_event(destination, key.as_deref(), json, reason).await?);
                 }
             }
         }
         Ok(appends)
+    }
+
+    async fn refused_event(
+        &mut self,
+        destination: &Destination,
+        key: Option<&[u8]>,
+        event: &[u8],
+        reason: &str,
+    ) -> CdcResult<Append> {
+        let mut record = dead_letter::of_refused_event(destination, key, event, reason);
+        if record.len() > MAX_EVENT_BYTES {
+            record = dead_letter::record(destination, key, event.len());
+        }
+        self.dead_letter_append(record).await
     }
 
     async fn dead_letter(
@@ -231,6 +254,7 @@ mod tests {
             scope: "scope".into(),
             stream_template: "{table}".into(),
             segments: 1,
+            encoding: crate::debezium::Encoding::default(),
             refused_schema: RefusedSchema::default(),
         };
         let mut sink = StoreSink::new(store.clone(), registry, settings).await.unwrap();
@@ -245,7 +269,7 @@ mod tests {
 
     async fn stream(sink: &mut StoreSink, destination: &Arc<Destination>) -> String {
         match sink.streams.route(destination).await.unwrap() {
-            Route::Stream(stream) => stream.name.as_str().to_owned(),
+            Route::Stream(stream, _) => stream.name.as_str().to_owned(),
             refused => panic!("{refused:?}"),
         }
     }

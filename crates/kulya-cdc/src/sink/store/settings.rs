@@ -1,5 +1,6 @@
 //! The settings of a sink that writes to a stream store.
 
+use crate::debezium::Encoding;
 use serde::Deserialize;
 
 /// The settings of a [`StoreSink`](super::StoreSink).
@@ -14,6 +15,8 @@ pub struct StoreSettings {
     pub stream_template: String,
     /// The number of segments of a new stream.
     pub segments: u32,
+    /// How the values of tables' events are encoded.
+    pub encoding: Encoding,
     /// What happens when the registry refuses a table's schema.
     pub refused_schema: RefusedSchema,
 }

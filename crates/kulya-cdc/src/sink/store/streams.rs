@@ -1,12 +1,14 @@
 //! The streams of a capture's tables and topics, with the groups of the registry that have the tables'
 //! schemas. Both are created on first use.
 
+use super::encoder::{EventEncoder, TableSchema};
 use super::names::{self, sanitize_name};
 use super::settings::{RefusedSchema, StoreSettings};
 use crate::batch::Destination;
+use crate::debezium::Encoding;
 use crate::{CdcError, CdcResult, RowSchema};
 use kulya_registry_api::{RegistryErrorKind, SchemaRegistry};
-use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
+use kulya_schema::{Compatibility, Format, GroupId, GroupProperties};
 use kulya_store::{Scope, StreamConfig, StreamId, StreamStore};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,6 +17,9 @@ use std::sync::Arc;
 const FORMAT_LABEL: &str = "format";
 const TABLE_LABEL: &str = "source.table";
 pub(super) const SOURCE_LABEL: &str = "source.name";
+
+/// The codec of events: none.
+const NO_CODEC: &str = "";
 
 pub(super) struct Streams {
     store: Arc<dyn StreamStore>,
@@ -28,11 +33,12 @@ pub(super) struct Streams {
 /// Where the events of a destination go.
 #[derive(Debug, Clone)]
 pub(super) enum Route {
-    Stream(StreamId),
-    /// To the dead-letter stream, because the registry refuses the table's schema.
+    /// To a stream, encoded.
+    Stream(StreamId, Arc<EventEncoder>),
+    /// To the dead-letter stream, because the registry refuses the table's schema, or there is none.
     DeadLetters {
         stream: StreamId,
-        /// The registry's reasons.
+        /// Why: the registry's reasons.
         reason: Arc<str>,
     },
 }
@@ -40,7 +46,15 @@ pub(super) enum Route {
 impl Route {
     fn stream(&self) -> &StreamId {
         match self {
-            Self::Stream(stream) | Self::DeadLetters { stream, .. } => stream,
+            Self::Stream(stream, _) | Self::DeadLetters { stream, .. } => stream,
+        }
+    }
+
+    /// Returns how events are encoded. Dead letters have them as they come.
+    pub(super) fn encoder(&self) -> &EventEncoder {
+        match self {
+            Self::Stream(_, encoder) => encoder,
+            Self::DeadLetters { .. } => &EventEncoder::Unchanged,
         }
     }
 }
@@ -62,7 +76,8 @@ impl Streams {
     /// `Configuration` when a thousand tables have the same name; `Store`, `Registry`, `Unreachable`.
     pub(super) async fn route(&mut self, destination: &Arc<Destination>) -> CdcResult<Route> {
         let Some(schema) = &destination.table else {
-            return self.topic_stream(destination).await.map(Route::Stream);
+            let stream = self.topic_stream(destination).await?;
+            return Ok(Route::Stream(stream, Arc::new(EventEncoder::Unchanged)));
         };
         let owner = schema.qualified_name();
         let used = self.used.get(&owner);
@@ -75,30 +90,62 @@ impl Streams {
             Some((_, route)) => route.stream().clone(),
             None => self.table_stream(schema, &owner).await?,
         };
-        let group = GroupId::new(stream.scope.as_str(), stream.name.as_str());
-        let row = SchemaInfo::new(schema.type_name(), Format::Json, schema.json_schema());
-        let is_survived = self.settings.refused_schema == RefusedSchema::DeadLetters;
-        let route = match self.registry.add_schema(&group, row).await {
-            Ok(_) => Route::Stream(stream),
-            Err(error) if error.kind() == RegistryErrorKind::Incompatible && is_survived => {
+        let route = match self.encoder(&stream, destination, schema).await? {
+            Ok(encoder) => Route::Stream(stream, Arc::new(encoder)),
+            Err(reason) => {
                 tracing::error!(
                     table = owner,
-                    reason = %error,
-                    "the registry refuses the table's schema: its events go to the dead-letter stream until the schema or the policy changes"
+                    reason,
+                    "the table's schema is refused: its events go to the dead-letter stream until the schema or the policy changes"
                 );
-                Route::DeadLetters { stream, reason: error.to_string().into() }
+                Route::DeadLetters { stream, reason: reason.into() }
             }
-            Err(error) => return Err(error.into()),
         };
         self.used.insert(owner, (Arc::clone(destination), route.clone()));
         Ok(route)
     }
 
+    /// Registers the schema of a version of a table, if it is new, and returns the encoder of its events; the
+    /// inner error is why the schema is refused, if the capture goes on without the table.
+    ///
+    /// # Errors
+    /// `Registry` and `Unreachable`, `Configuration`; for a refused schema if the capture stops then.
+    async fn encoder(
+        &self,
+        stream: &StreamId,
+        destination: &Destination,
+        table: &RowSchema,
+    ) -> CdcResult<Result<EventEncoder, String>> {
+        let is_survived = self.settings.refused_schema == RefusedSchema::DeadLetters;
+        let schema = match TableSchema::of(self.settings.encoding, destination, table)? {
+            Ok(schema) => schema,
+            Err(reason) => {
+                let reason =
+                    format!("the events of {} have no Avro schema: {reason}", table.qualified_name());
+                return if is_survived { Ok(Err(reason)) } else { Err(CdcError::configuration(reason)) };
+            }
+        };
+        let group = GroupId::new(stream.scope.as_str(), stream.name.as_str());
+        let version = match self.registry.add_schema(&group, schema.info().clone()).await {
+            Ok(version) => version,
+            Err(error) if error.kind() == RegistryErrorKind::Incompatible && is_survived => {
+                return Ok(Err(format!("the registry refuses the table's schema: {error}")));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !schema.has_encoding_id() {
+            return Ok(Ok(EventEncoder::Unchanged));
+        }
+        let id = self.registry.encoding_id(&group, &version, NO_CODEC).await?;
+        Ok(Ok(schema.encoder(id)))
+    }
+
     /// Finds or creates the stream of a table, and its group. A name that another table has already gets a
     /// number.
     async fn table_stream(&self, schema: &RowSchema, owner: &String) -> CdcResult<StreamId> {
-        let mut properties = GroupProperties::new(Format::Json, Compatibility::AllowAny, true);
-        properties.properties.insert(FORMAT_LABEL.into(), "debezium-json".into());
+        let (format, label) = format_of(self.settings.encoding);
+        let mut properties = GroupProperties::new(format, Compatibility::AllowAny, true);
+        properties.properties.insert(FORMAT_LABEL.into(), label.into());
         properties.properties.insert(TABLE_LABEL.into(), owner.clone());
         properties.properties.insert(SOURCE_LABEL.into(), self.settings.name.clone());
         let name = names::stream_name(&self.settings.stream_template, schema);
@@ -112,6 +159,14 @@ impl Streams {
                     && source.is_none_or(|source| *source == self.settings.name);
                 if !is_own {
                     continue;
+                }
+                let stored = labels.get(FORMAT_LABEL).map_or("debezium-json", String::as_str);
+                if stored != label {
+                    return Err(CdcError::configuration(format!(
+                        "stream {stream} has events in the format {stored}, and encoding {} writes {label}: \
+                         keep the encoding, or choose another stream template or scope",
+                        self.settings.encoding
+                    )));
                 }
             }
             self.create(&stream).await?;
@@ -137,7 +192,7 @@ impl Streams {
             match self.registry.group(&group).await {
                 Err(error) if error.kind() == RegistryErrorKind::NotFound => {
                     self.create(&stream).await?;
-                    let route = Route::Stream(stream.clone());
+                    let route = Route::Stream(stream.clone(), Arc::new(EventEncoder::Unchanged));
                     self.used.insert(topic.clone(), (Arc::clone(destination), route));
                     return Ok(stream);
                 }
@@ -151,6 +206,15 @@ impl Streams {
     async fn create(&self, stream: &StreamId) -> CdcResult<()> {
         self.store.create_stream(stream, StreamConfig::with_segments(self.settings.segments)).await?;
         Ok(())
+    }
+}
+
+/// Returns the format of a group's schemas, and what the group's label says of the events.
+fn format_of(encoding: Encoding) -> (Format, &'static str) {
+    match encoding {
+        Encoding::Json => (Format::Json, "debezium-json"),
+        Encoding::JsonSchema => (Format::Json, "debezium-json-schema"),
+        Encoding::Avro => (Format::Avro, "debezium-avro"),
     }
 }
 

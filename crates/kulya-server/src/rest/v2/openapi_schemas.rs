@@ -426,6 +426,7 @@ fn captures() -> Vec<NamedSchema> {
     let time = || counted("in milliseconds since 1970-01-01 00:00 UTC");
     let snapshot = object(&[
         ("tables", number()),
+        ("tablesRead", counted("the tables whose rows are all read")),
         ("rows", counted("the rows read so far")),
         ("estimatedRows", counted("the database's estimate of all rows")),
         ("rowsPerSecond", number()),

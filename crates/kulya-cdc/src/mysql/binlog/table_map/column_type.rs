@@ -2,6 +2,7 @@
 
 use crate::mysql::binlog::error::BinlogError;
 use crate::mysql::binlog::reader::Reader;
+use crate::mysql::binlog::value::decimal_length;
 
 type Result<T> = std::result::Result<T, BinlogError>;
 
@@ -113,7 +114,46 @@ pub enum ColumnType {
     },
 }
 
+/// Where the length of a cell's bytes comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::mysql::binlog) enum CellLength {
+    /// The type.
+    Fixed(usize),
+    /// As many bytes in front of the cell.
+    Counted(usize),
+}
+
 impl ColumnType {
+    /// Returns where the length of a cell comes from, which is not NULL; `None` for a type that no column can
+    /// have.
+    pub(in crate::mysql::binlog) fn cell_length(self) -> Option<CellLength> {
+        let fraction = |digits: u8| usize::from(digits.min(6)).div_ceil(2);
+        let text = |max_bytes: u16| CellLength::Counted(if max_bytes > 255 { 2 } else { 1 });
+        Some(match self {
+            Self::Integer { bytes, .. } | Self::Enum { bytes } | Self::Set { bytes } => {
+                CellLength::Fixed(bytes.into())
+            }
+            Self::Float | Self::OldTimestamp => CellLength::Fixed(4),
+            Self::Double | Self::OldDateTime => CellLength::Fixed(8),
+            Self::Decimal { precision, scale } => CellLength::Fixed(decimal_length(precision, scale)?),
+            Self::Date | Self::OldTime => CellLength::Fixed(3),
+            Self::Time { digits } => CellLength::Fixed(3 + fraction(digits)),
+            Self::DateTime { digits } => CellLength::Fixed(5 + fraction(digits)),
+            Self::Timestamp { digits } => CellLength::Fixed(4 + fraction(digits)),
+            Self::Year => CellLength::Fixed(1),
+            Self::Bit { bits } => CellLength::Fixed(usize::from(bits).div_ceil(8)),
+            Self::Char { max_bytes } | Self::VarChar { max_bytes } => text(max_bytes),
+            Self::CompressedVarChar { max_bytes } => text(max_bytes),
+            Self::Blob { length_bytes } | Self::Json { length_bytes } => {
+                CellLength::Counted(length_bytes.into())
+            }
+            Self::Geometry { length_bytes } | Self::Vector { length_bytes } => {
+                CellLength::Counted(length_bytes.into())
+            }
+            Self::CompressedBlob { length_bytes } => CellLength::Counted(length_bytes.into()),
+        })
+    }
+
     /// Decodes a type's parameters; `column` is its position, from 1.
     pub(super) fn decode(code: u8, parameters: &mut Reader<'_>, column: usize) -> Result<Self> {
         let integer = |bytes| Ok(Self::Integer { bytes, is_unsigned: false });

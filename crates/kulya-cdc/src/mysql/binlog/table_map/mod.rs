@@ -6,6 +6,7 @@ mod column_type;
 mod metadata;
 
 pub use column::{Column, KeyPart};
+pub(super) use column_type::CellLength;
 pub use column_type::ColumnType;
 
 use super::error::BinlogError;
@@ -111,6 +112,14 @@ impl TableMap {
     /// Returns the table.
     pub fn table(&self) -> &str {
         &self.table
+    }
+
+    /// Creates a map of columns without names.
+    #[cfg(test)]
+    pub(super) fn of_types(types: Vec<ColumnType>) -> Self {
+        let (columns, definition) = (vec![Column::default(); types.len()], Box::default());
+        let (schema, table) = ("d".to_owned(), "t".to_owned());
+        Self { schema, table, types, columns, primary_key: Vec::new(), definition }
     }
 
     /// Returns the types of the columns, in order.

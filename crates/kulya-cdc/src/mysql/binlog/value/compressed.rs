@@ -13,6 +13,11 @@ impl<'a> CompressedBytes<'a> {
         Self(bytes)
     }
 
+    /// Returns the number of bytes of the text or BLOB, as the server has declared it.
+    pub(crate) fn length(self) -> u64 {
+        compression::column_length(self.0)
+    }
+
     /// Returns the bytes of the text or BLOB, at most `limit`. The server keeps short ones as they are; those
     /// are borrowed.
     ///

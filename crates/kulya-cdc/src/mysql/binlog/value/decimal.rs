@@ -21,6 +21,12 @@ const MAX_DIGITS: usize = 81;
 /// Greatest length of a decimal's text in bytes: a sign, 81 digits, a point, and a zero before it.
 pub const MAX_DECIMAL_TEXT: usize = MAX_DIGITS + 3;
 
+/// Returns the length of a number in bytes; `None` for digits that no column can have.
+pub(in crate::mysql::binlog) fn encoded_length(precision: u8, scale: u8) -> Option<usize> {
+    let integer = precision.checked_sub(scale).filter(|_| usize::from(precision) <= MAX_DIGITS)?;
+    Some(group_bytes(integer.into()) + group_bytes(scale.into()))
+}
+
 /// A decimal number with all digits of its column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decimal<'a> {
@@ -32,9 +38,7 @@ pub struct Decimal<'a> {
 impl<'a> Decimal<'a> {
     /// Reads the bytes of a number, and checks that they are digits.
     pub(super) fn read(precision: u8, scale: u8, reader: &mut Reader<'a>) -> Result<Self> {
-        let integer = precision.checked_sub(scale).filter(|_| usize::from(precision) <= MAX_DIGITS);
-        let integer = usize::from(integer.ok_or(BinlogError::malformed(PART))?);
-        let length = group_bytes(integer) + group_bytes(scale.into());
+        let length = encoded_length(precision, scale).ok_or(BinlogError::malformed(PART))?;
         let decimal = Self { bytes: reader.take(length, PART)?, precision, scale };
         let is_valid = decimal.groups().all(|(digits, group)| group < POWERS[digits]);
         is_valid.then_some(decimal).ok_or(BinlogError::malformed(PART))

@@ -8,6 +8,7 @@ mod json;
 mod temporal;
 
 pub use compressed::CompressedBytes;
+pub(super) use decimal::encoded_length as decimal_length;
 pub use decimal::{Decimal, MAX_DECIMAL_TEXT};
 pub use json::{JsonDocument, MAX_JSON_DEPTH};
 pub use temporal::{Date, DateTime, Time, Timestamp};

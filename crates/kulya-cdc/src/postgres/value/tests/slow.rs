@@ -1,7 +1,7 @@
 //! The conversion through trees and big numbers, which the writers of the usual kinds are compared with.
 
 use super::super::write::write_value;
-use super::super::written::Written;
+use crate::debezium::Written;
 use crate::debezium::{BinaryMode, Compatibility};
 use crate::postgres::column::{ArrayKind, ClockForm, DateForm, Kind};
 use base64::Engine;
@@ -44,8 +44,11 @@ fn array(items: Kind) -> Kind {
 
 fn written(kind: &Kind, text: &str) -> Option<Value> {
     let mut out = Vec::new();
-    (write_value(kind, text.as_bytes(), &mut out) != Written::NotAValue)
-        .then(|| serde_json::from_slice(&out).unwrap())
+    match write_value(kind, text.as_bytes(), &mut out) {
+        Written::NotAValue => None,
+        Written::Null => Some(Value::Null),
+        _ => Some(serde_json::from_slice(&out).unwrap()),
+    }
 }
 
 proptest! {

@@ -1,0 +1,129 @@
+//! The events of a snapshot's rows.
+
+use crate::batch::Batch;
+use crate::debezium::change::{Change, ChangeContext, write_change};
+use crate::debezium::envelope::{Operation, ProcessingTime};
+use crate::debezium::events::EventContext;
+use crate::debezium::replaced_values::ReplacedValues;
+use crate::debezium::required_columns::write_with_optional_columns;
+use crate::debezium::row_image::Findings;
+use crate::postgres::copy_line::CopyLine;
+use crate::postgres::offset::{PostgresPosition, SnapshotCut};
+use crate::postgres::settings::Target;
+use crate::postgres::source_block::{Origin, SourceStart};
+use crate::postgres::table::{Image, Table, TableRow};
+use crate::snapshot_progress::Key;
+use kulya_store::clock::Clock;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What all rows of a snapshot have in common.
+pub(super) struct RowContext {
+    pub(super) events: Arc<EventContext>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) replaced_values: Mutex<ReplacedValues>,
+    start: SourceStart,
+    read_micros: i64,
+    transaction: u32,
+    lsn: u64,
+}
+
+impl RowContext {
+    pub(super) fn new(
+        events: &Arc<EventContext>,
+        clock: &Arc<dyn Clock>,
+        target: &Target,
+        cut: &SnapshotCut,
+        position: &PostgresPosition,
+    ) -> Self {
+        Self {
+            events: Arc::clone(events),
+            clock: Arc::clone(clock),
+            replaced_values: Mutex::default(),
+            start: SourceStart::new(&target.settings.name, &target.database),
+            read_micros: i64::try_from(clock.since_epoch().as_micros()).unwrap_or(i64::MAX),
+            transaction: cut.xmax as u32,
+            lsn: position.lsn,
+        }
+    }
+
+    /// Returns the origin of a row with a mark.
+    fn origin(&self, mark: &'static str) -> Origin<'_> {
+        Origin {
+            start: &self.start,
+            snapshot: mark,
+            committed_micros: self.read_micros,
+            transaction: Some(self.transaction),
+            lsn: self.lsn,
+            last_commit_lsn: None,
+        }
+    }
+}
+
+/// Writes rows of COPY as events.
+pub(super) struct RowWriter {
+    context: Arc<RowContext>,
+    line: CopyLine,
+}
+
+impl RowWriter {
+    pub(super) fn new(context: Arc<RowContext>) -> Self {
+        Self { context, line: CopyLine::default() }
+    }
+
+    /// Writes a row with its mark. A null in a required column makes the column optional.
+    pub(super) fn write(
+        &mut self,
+        line: &[u8],
+        mark: &'static str,
+        table: &mut Arc<Table>,
+        batch: &mut Batch,
+    ) {
+        let Self { context, line: parser } = self;
+        let origin = context.origin(mark);
+        let now = ProcessingTime::new(context.clock.since_epoch());
+        let cells = parser.parse(line);
+        let mut findings = Findings::default();
+        write_with_optional_columns(
+            batch,
+            table,
+            &mut || None,
+            &mut findings,
+            |table, batch, order, findings| {
+                let after = TableRow { table, cells: &cells, image: Image::Complete };
+                let change = Change { operation: Operation::Read, before: None, after: Some(&after) };
+                let context = ChangeContext {
+                    events: &context.events,
+                    table: &table.events,
+                    now: &now,
+                    source: &|out| origin.write(&table.source_members, out),
+                };
+                write_change(batch, &change, &context, order, findings);
+            },
+            |table, nulls| table.with_optional(&context.events, nulls),
+        );
+        if !findings.replaced.is_empty() {
+            let reports = context.replaced_values.lock();
+            reports.unwrap_or_else(PoisonError::into_inner).report(&findings.replaced);
+        }
+    }
+
+    /// Leaves out an event whose row, of which only the beginning is there, is larger than an event can be.
+    pub(super) fn omit(&mut self, beginning: &[u8], bytes: usize, table: &Table, batch: &mut Batch) {
+        let mut cells = self.line.parse(beginning);
+        // the last cell may have been cut
+        cells.pop();
+        let key = table.write_cut_key(&cells, batch.buffer());
+        batch.omit(&table.events.destination, key, bytes);
+    }
+
+    /// Returns the key of a row, by the indexes of its columns; `None` if a value is no text.
+    pub(super) fn key(&mut self, line: &[u8], columns: &[usize]) -> Option<Key> {
+        use crate::postgres::pgoutput::Cell;
+        let cells = self.line.parse(line);
+        let value = |index: &usize| match cells.get(*index) {
+            Some(Cell::Text(text)) => std::str::from_utf8(text).ok().map(str::to_owned),
+            _ => None,
+        };
+        columns.iter().map(value).collect()
+    }
+}

@@ -1,0 +1,20 @@
+-- Changes while streaming.
+INSERT INTO people (id, name, email, code, note, big, data, hn, lat) VALUES (4, 'Bob', 'bob@example.org', 'xy', repeat('n', 90), repeat('z', 100), x'deadbeef', NULL, 'ñ');
+UPDATE people SET name = 'Bobby', mood = 'happy', tags = 'b', salary = 5 WHERE id = 4;
+UPDATE people SET id = 5 WHERE id = 1;
+DELETE FROM people WHERE id = 2;
+INSERT INTO other (a, b, hidden) VALUES (3, 'b3', 'hid');
+UPDATE other SET hidden = 'x' WHERE b = 'b1';
+UPDATE other SET a = 9 WHERE b = 'b1';
+DELETE FROM other WHERE b = 'b2';
+UPDATE keyless SET y = 'z';
+UPDATE keyless SET x = 2;
+DELETE FROM keyless;
+INSERT INTO `Mixed Case` VALUES (2, 'c', 'd');
+UPDATE `Mixed Case` SET `a b` = 'e' WHERE `Id` = 2;
+INSERT INTO types (ti, en, se, tx) VALUES (2, 'a', 'bb', 'text');
+ALTER TABLE people ADD COLUMN extra text, MODIFY COLUMN code varchar(7);
+INSERT INTO people (id, email, extra, code) VALUES (6, 'c@example.org', 'more', 'abcdefg');
+CREATE TABLE late (id int PRIMARY KEY, j json, name text, en enum('a','b'));
+INSERT INTO late VALUES (1, '{"k": 1}', 'secret', 'b');
+INSERT INTO marker VALUES (1);

@@ -1,0 +1,223 @@
+//! Change events with a header: the schema of their rows, and the events in Debezium's JSON, in which the
+//! rows of all change logs are read.
+
+use crate::{AvroValue, CodecError, CodecResult, Value as Decoded};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use kulya_schema::{Format, SchemaInfo};
+use serde_json::{Map, Value, json};
+
+/// The maximum nesting depth of a row's schema.
+const MAX_DEPTH: usize = 64;
+
+/// Returns the JSON schema of the rows in change events that have a schema, which is that of `after` in it
+/// (`docs/spec/cdc-schema.md`).
+///
+/// # Errors
+/// `Schema` when the schema is not that of change events.
+pub fn row_schema(events: &SchemaInfo) -> CodecResult<SchemaInfo> {
+    let invalid = |reason: &str| {
+        CodecError::Schema(format!("schema {:?} is not that of change events: {reason}", events.type_name))
+    };
+    let schema: Value = serde_json::from_slice(&events.data).map_err(|e| invalid(&e.to_string()))?;
+    let no_rows = || invalid("it has no rows after a change");
+    let mut rows = match events.format {
+        Format::Json => schema.pointer("/properties/after").cloned().ok_or_else(no_rows)?,
+        // the record is defined where it is used first
+        Format::Avro => row_of_avro(field(&schema, "before").ok_or_else(no_rows)?).ok_or_else(no_rows)?,
+        _ => return Err(invalid("it is neither JSON nor Avro")),
+    };
+    if let (Value::Object(rows), Some(key)) = (&mut rows, schema.get("x-primary-key")) {
+        rows.insert("x-primary-key".into(), key.clone());
+    }
+    Ok(SchemaInfo::new(&*events.type_name, Format::Json, rows.to_string()))
+}
+
+/// Returns a field of an Avro record.
+fn field<'a>(record: &'a Value, name: &str) -> Option<&'a Value> {
+    fields(record).find(|field| field.get("name").and_then(Value::as_str) == Some(name))
+}
+
+fn fields(record: &Value) -> impl Iterator<Item = &Value> {
+    record.get("fields").and_then(Value::as_array).into_iter().flatten()
+}
+
+/// Returns the JSON schema of the rows in a field of events.
+fn row_of_avro(field: &Value) -> Option<Value> {
+    let (record, _) = type_of(field.get("type")?);
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for column in fields(record) {
+        let (name, schema) = (column.get("name")?.as_str()?, column.get("type")?);
+        let (column_type, is_optional) = type_of(schema);
+        properties.insert(name.to_owned(), column_of_avro(column_type, is_optional, MAX_DEPTH)?);
+        if !is_optional {
+            required.push(name);
+        }
+    }
+    Some(json!({"type": "object", "properties": properties, "required": required}))
+}
+
+/// Returns the type beside null of a union with it, and whether it is one.
+fn type_of(schema: &Value) -> (&Value, bool) {
+    match schema.as_array().map(Vec::as_slice) {
+        Some([null, other] | [other, null]) if null.as_str() == Some("null") => (other, true),
+        _ => (schema, false),
+    }
+}
+
+/// Returns the JSON schema of a column, with Connect's types as annotations.
+fn column_of_avro(schema: &Value, is_optional: bool, depth: usize) -> Option<Value> {
+    let kind = schema.as_str().or_else(|| schema.get("type").and_then(Value::as_str))?;
+    let (json_type, connect_type) = match kind {
+        "boolean" => ("boolean", "boolean"),
+        "int" => ("integer", "int32"),
+        "long" => ("integer", "int64"),
+        "float" => ("number", "float32"),
+        "double" => ("number", "float64"),
+        "string" => ("string", "string"),
+        "bytes" => ("string", "bytes"),
+        "array" => ("array", "array"),
+        "map" => ("object", "map"),
+        // a record, or the name of one
+        _ => ("object", "struct"),
+    };
+    let mut column = Map::new();
+    column.insert("type".into(), if is_optional { json!(["null", json_type]) } else { json!(json_type) });
+    let connect_type = schema.get("connect.type").cloned().unwrap_or_else(|| json!(connect_type));
+    column.insert("connect.type".into(), connect_type);
+    for name in ["connect.name", "connect.parameters"] {
+        schema.get(name).map(|value| column.insert(name.into(), value.clone()));
+    }
+    // of a second column of the type there is only the name
+    if json_type == "object" && schema.is_string() {
+        column.insert("connect.name".into(), schema.clone());
+    }
+    if let Some(items) = schema.get("items") {
+        let (items, is_optional) = type_of(items);
+        column.insert("items".into(), column_of_avro(items, is_optional, depth.checked_sub(1)?)?);
+    }
+    Some(Value::Object(column))
+}
+
+/// Returns a decoded change event in Debezium's JSON.
+///
+/// # Errors
+/// `Payload` when the event has another format than JSON and Avro.
+pub fn change_event_json(event: Decoded) -> CodecResult<Value> {
+    match event {
+        Decoded::Json(event) => Ok(event),
+        Decoded::Avro(event) => Ok(of_avro(event)),
+        _ => Err(CodecError::Schema("a change event has the format JSON or Avro".into())),
+    }
+}
+
+fn of_avro(value: AvroValue) -> Value {
+    let number = |number: f64, text: String| match number {
+        // what JSON has no numbers for
+        _ if number.is_nan() => json!("NaN"),
+        f64::INFINITY => json!("Infinity"),
+        f64::NEG_INFINITY => json!("-Infinity"),
+        // the digits of the number's own type
+        _ => text.parse::<f64>().map_or(Value::Null, |number| json!(number)),
+    };
+    match value {
+        AvroValue::Union(_, value) => of_avro(*value),
+        AvroValue::Boolean(value) => json!(value),
+        AvroValue::Int(value) | AvroValue::Date(value) | AvroValue::TimeMillis(value) => json!(value),
+        AvroValue::Long(value) | AvroValue::TimestampMillis(value) => json!(value),
+        AvroValue::Float(value) => number(value.into(), value.to_string()),
+        AvroValue::Double(value) => number(value, value.to_string()),
+        AvroValue::String(value) => Value::String(value),
+        AvroValue::Bytes(value) => json!(STANDARD.encode(value)),
+        AvroValue::Decimal(value) => {
+            Vec::<u8>::try_from(&value).map_or(Value::Null, |value| json!(STANDARD.encode(value)))
+        }
+        AvroValue::Array(items) => Value::Array(items.into_iter().map(of_avro).collect()),
+        AvroValue::Map(values) => {
+            Value::Object(values.into_iter().map(|(name, value)| (name, of_avro(value))).collect())
+        }
+        AvroValue::Record(fields) => {
+            Value::Object(fields.into_iter().map(|(name, value)| (name, of_avro(value))).collect())
+        }
+        // change events have no values of other types
+        _ => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arrow::{ColumnType, columns, primary_key};
+
+    const AVRO: &str = r#"{"type":"record","name":"Envelope","namespace":"p.s.t","fields":[
+        {"name":"before","type":["null",{"type":"record","name":"Value","fields":[
+            {"name":"id","type":"int"},
+            {"name":"small","type":["null",{"type":"int","connect.type":"int16"}],"default":null},
+            {"name":"day","type":[{"type":"int","connect.version":1,"connect.name":"io.debezium.time.Date"},"null"],"default":1},
+            {"name":"price","type":{"type":"bytes","scale":2,"precision":9,"connect.parameters":{"scale":"2","connect.decimal.precision":"9"},"connect.name":"org.apache.kafka.connect.data.Decimal","logicalType":"decimal"}},
+            {"name":"any","type":{"type":"record","name":"VariableScaleDecimal","namespace":"io.debezium.data","fields":[{"name":"scale","type":"int"},{"name":"value","type":"bytes"}],"connect.name":"io.debezium.data.VariableScaleDecimal"}},
+            {"name":"other","type":["null","io.debezium.data.VariableScaleDecimal"],"default":null},
+            {"name":"tags","type":{"type":"array","items":["null","string"]}}
+        ]}],"default":null},
+        {"name":"after","type":["null","Value"],"default":null},
+        {"name":"op","type":"string"}
+    ],"x-primary-key":["id"]}"#;
+
+    #[test]
+    fn columns_of_avro_events_are_those_of_json() {
+        let rows = row_schema(&SchemaInfo::new("p.s.t.Envelope", Format::Avro, AVRO)).unwrap();
+        let found =
+            columns(&rows).unwrap().into_iter().map(|column| (column.name, column.nullable, column.kind));
+        let expected = [
+            ("id", false, ColumnType::Int32),
+            ("small", true, ColumnType::Int16),
+            ("day", true, ColumnType::DateDays),
+            ("price", false, ColumnType::Decimal { precision: 9, scale: 2 }),
+            ("any", false, ColumnType::VariableDecimal),
+            ("other", true, ColumnType::VariableDecimal),
+            ("tags", false, ColumnType::List(Box::new(ColumnType::Text))),
+        ];
+        let expected = expected.map(|(name, nullable, kind)| (name.to_owned(), nullable, kind));
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+        assert_eq!(primary_key(&rows).unwrap(), ["id"]);
+    }
+
+    #[test]
+    fn rows_of_json_events_are_those_after_a_change() {
+        let after = json!({"type": ["null", "object"], "properties": {"id": {"type": "integer"}}, "required": ["id"]});
+        let events = json!({"properties": {"after": after}, "x-primary-key": ["id"]});
+        let rows = row_schema(&SchemaInfo::json("e", events.to_string())).unwrap();
+        assert_eq!((columns(&rows).unwrap().len(), primary_key(&rows).unwrap()), (1, vec!["id".to_owned()]));
+        for (schema, reason) in [
+            (SchemaInfo::json("e", "{}"), "no rows after a change"),
+            (SchemaInfo::json("e", "{"), "EOF"),
+            (SchemaInfo::avro("\"int\""), "no rows after a change"),
+            (SchemaInfo::protobuf("m", "{}"), "neither JSON nor Avro"),
+        ] {
+            let error = row_schema(&schema).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn values_of_avro_are_those_of_json() {
+        let text = |text: &str| AvroValue::String(text.into());
+        let union = |value| AvroValue::Union(1, Box::new(value));
+        for (value, expected) in [
+            (union(AvroValue::Null), "null"),
+            (union(text("x")), r#""x""#),
+            (AvroValue::Float(0.1), "0.1"),
+            (AvroValue::Double(f64::NAN), r#""NaN""#),
+            (AvroValue::Float(f32::NEG_INFINITY), r#""-Infinity""#),
+            (AvroValue::Bytes(vec![0, 1]), r#""AAE=""#),
+            (AvroValue::Decimal(vec![1, 0].into()), r#""AQA=""#),
+            (AvroValue::Date(-1), "-1"),
+            (AvroValue::Array(vec![AvroValue::Long(1), AvroValue::Boolean(true)]), "[1,true]"),
+            (AvroValue::Record(vec![("a".into(), AvroValue::Int(1))]), r#"{"a":1}"#),
+            (AvroValue::Map([("k".into(), text("v"))].into()), r#"{"k":"v"}"#),
+        ] {
+            assert_eq!(change_event_json(Decoded::Avro(value)).unwrap().to_string(), expected);
+        }
+    }
+}
