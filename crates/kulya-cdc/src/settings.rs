@@ -6,6 +6,7 @@ use crate::debezium::connector::Connector;
 use crate::debezium::envelope::Operation;
 use crate::debezium::events::EventContext;
 use crate::debezium::format::{EventFormat, OperationSet};
+use crate::memory::Memory;
 use crate::sink::store::sanitize_name;
 use crate::table_filter::TableFilter;
 use crate::{CdcError, CdcResult, RefusedSchema, StoreSettings};
@@ -81,6 +82,15 @@ pub struct CaptureSettings {
     pub heartbeat_interval_ms: u64,
     /// A statement that each heartbeat runs in the database; empty for none.
     pub heartbeat_query: String,
+    /// Whether PostgreSQL (14 or later) sends a large transaction before it is committed: its changes stay in
+    /// `spool_folder` until then. Default: true.
+    pub streaming: bool,
+    /// The folder of changes of transactions that have not ended, in which the capture makes one of its own.
+    /// Default: `kulya-spool` in the folder for temporary files.
+    pub spool_folder: Option<PathBuf>,
+    /// The memory for changes on the way to the store, in bytes: for batches, and for parts of transactions
+    /// that have not ended. At least 2 MiB.
+    pub memory: u64,
     /// Which events are written, and what surrounds their rows.
     pub format: EventFormat,
     /// How values are represented.
@@ -137,6 +147,9 @@ impl Default for CaptureSettings {
             refused_schema: RefusedSchema::default(),
             heartbeat_interval_ms: 0,
             heartbeat_query: String::new(),
+            streaming: true,
+            spool_folder: None,
+            memory: Memory::default().total(),
             format: EventFormat::default(),
             values: ValueModes::default(),
         }
@@ -217,6 +230,7 @@ impl CaptureSettings {
             )));
         }
         self.columns.validate()?;
+        Memory::new(self.memory)?;
         if self.format.encoding.has_header() && self.format.schemas_in_values {
             return Err(CdcError::configuration(format!(
                 "format.schemas-in-values does not go with format.encoding {}: the registry has the schemas; set it to false",
@@ -259,6 +273,16 @@ impl CaptureSettings {
             return Err(CdcError::configuration(format!("{what} ({names})")));
         }
         Ok(())
+    }
+
+    /// Returns the memory; the default instead of one that is too small, which validation refuses.
+    pub(crate) fn memory(&self) -> Memory {
+        Memory::new(self.memory).unwrap_or_default()
+    }
+
+    /// Returns the folder of changes of transactions that have not ended.
+    pub(crate) fn spool_folder(&self) -> PathBuf {
+        self.spool_folder.clone().unwrap_or_else(|| std::env::temp_dir().join("kulya-spool"))
     }
 
     /// Returns whether a table matches the patterns and the filter.
@@ -340,6 +364,16 @@ mod tests {
         ] {
             let error = settings(url, table).store_settings().unwrap_err().to_string();
             assert!(error.contains(expected), "{url}: {error}");
+        }
+        for url in ["postgres://me@db/x", "mysql://me@db/x"] {
+            let small = CaptureSettings { memory: 1000, ..settings(url, "a.b") };
+            let error = small.store_settings().unwrap_err().to_string();
+            assert!(error.contains("memory = 1000"), "{error}");
+        }
+        for snapshot_readers in [0, 17] {
+            let settings = CaptureSettings { snapshot_readers, ..settings("postgres://me@db/x", "a.b") };
+            let error = settings.store_settings().unwrap_err().to_string();
+            assert!(error.contains("snapshot-readers"), "{error}");
         }
         let mysql = settings("mysql://me@db/x", "x.y");
         let rules = r#"{"mask":[{"columns":["x.y.z"],"length":3}]}"#;

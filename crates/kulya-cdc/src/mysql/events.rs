@@ -1,5 +1,6 @@
 //! The events of a capture: converts changed rows of the log and rows of a snapshot to records of a batch.
 
+use super::binlog::value::Value;
 use super::binlog::{CutRow, Row, Rows, RowsKind};
 use super::connection::TextRow;
 use super::ddl::Flavour;
@@ -17,6 +18,7 @@ use crate::debezium::replaced_values::ReplacedValues;
 use crate::debezium::required_columns::write_with_optional_columns;
 use crate::debezium::row_image::{Findings, RowImage};
 use crate::debezium::transaction::TransactionOrder;
+use crate::snapshot_progress::Contained;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -135,6 +137,18 @@ impl EventWriter {
             if !is_more {
                 break;
             }
+            let before = (operation != Operation::Create).then_some(&row.before[..]);
+            let after = (operation != Operation::Delete).then_some(&row.after[..]);
+            let contained = match &change.read {
+                Some(read) => read.contained(before, after)?,
+                None => Contained::Nothing,
+            };
+            let Some(operation) = contained.rest_of(operation) else {
+                origin.row += 1;
+                continue;
+            };
+            let before = before.filter(|_| operation != Operation::Create);
+            let after = after.filter(|_| operation != Operation::Delete);
             let mut counter = transaction.counter(table.number, &self.metadata, batch);
             let is_changed = write_with_optional_columns(
                 batch,
@@ -143,8 +157,7 @@ impl EventWriter {
                 &mut findings,
                 |table, batch, order, findings| {
                     let image = |cells| LogRow { table, cells };
-                    let before = (operation != Operation::Create).then(|| image(&row.before));
-                    let after = (operation != Operation::Delete).then(|| image(&row.after));
+                    let (before, after) = (before.map(image), after.map(image));
                     let change = Change { operation, before: before.as_ref(), after: after.as_ref() };
                     let source = Source { table, origin: &origin, now: place.now };
                     self.write(&change, source, order, findings, batch);
@@ -167,6 +180,12 @@ impl EventWriter {
             return;
         }
         let table = self.table(&change.table.table, batch);
+        let cells: Vec<Value<'_>> = row.cells.iter().map(|cell| cell.unwrap_or(Value::Null)).collect();
+        // of what is not known there is a record, too
+        let contained = change.read.as_ref().map(|read| read.contained(None, Some(&cells)));
+        if contained.is_some_and(|contained| matches!(contained, Ok(Contained::All))) {
+            return;
+        }
         let key = table.rows.write_cut_key(&row.cells, batch.buffer());
         batch.omit(&table.events.destination, key, row.length);
     }

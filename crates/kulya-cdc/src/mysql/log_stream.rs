@@ -17,7 +17,8 @@ use super::transaction::OpenTransaction;
 use crate::batch::Mark;
 use crate::debezium::envelope::ProcessingTime;
 use crate::heartbeat::Heartbeats;
-use crate::output::{MAX_BATCH_BYTES, Output};
+use crate::output::Output;
+use crate::snapshot_progress::TableList;
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position};
 use futures::FutureExt;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub(crate) struct LogStream {
     decoder: Decoder,
     writer: EventWriter,
     schema_changes: Option<SchemaChanges>,
+    /// The list of a snapshot's tables.
+    snapshot_tables: TableList,
     /// The position of the next commit.
     position: MysqlPosition,
     /// The position of the last commit that was handed over.
@@ -70,6 +73,7 @@ impl LogStream {
             decoder: Decoder::new(Checksum::Crc32).with_max_event_bytes(MAX_WHOLE_BYTES as u64),
             writer,
             schema_changes: None,
+            snapshot_tables: TableList::default(),
             committed: position.clone(),
             meter: LogMeter::new(position.point.clone()),
             position,
@@ -84,6 +88,13 @@ impl LogStream {
     /// Sets what writes the statements that change tables.
     pub(crate) fn with_schema_changes(mut self, changes: Option<SchemaChanges>) -> Self {
         self.schema_changes = changes;
+        self
+    }
+
+    /// Sets the list of a snapshot's tables, which is stored as long as the position has what is read of
+    /// them.
+    pub(crate) fn with_snapshot_tables(mut self, list: TableList) -> Self {
+        self.snapshot_tables = list;
         self
     }
 
@@ -189,9 +200,12 @@ impl LogStream {
 
     async fn commit(&mut self, output: &mut Output<'_>) -> CdcResult<()> {
         let version = self.reader.schema_version();
+        if self.position.snapshot_reads.is_none() {
+            self.snapshot_tables = TableList::default();
+        }
         let history = match version == self.stored_version {
             true => None,
-            false => Some(history_text(self.reader.history())?),
+            false => Some(history_text(self.reader.history(), &self.snapshot_tables)?),
         };
         let position = Position::Mysql(self.position.clone());
         output.commit(Checkpoint { position, history }).await?;
@@ -242,8 +256,8 @@ impl LogStream {
             let statement = self.reader.statement().map(String::from_utf8_lossy);
             let place = EventPlace { file: &place.file, now: &self.now, statement: statement.as_deref() };
             let to_write = RowsToWrite { change, rows, row };
-            let batch = &mut output.batch;
-            if !self.writer.write_rows(to_write, transaction, place, batch, MAX_BATCH_BYTES)? {
+            let max_bytes = output.max_batch_bytes();
+            if !self.writer.write_rows(to_write, transaction, place, &mut output.batch, max_bytes)? {
                 return Ok(());
             }
             self.hand_over(output).await?;
@@ -263,7 +277,7 @@ impl LogStream {
                 self.write_schema_change(&ddl, output);
                 for change in &ddl.changes {
                     if let schema_history::Change::Truncated(name) = change {
-                        self.truncate(name, &ddl, output);
+                        self.truncate(name, &ddl, output)?;
                     }
                 }
             }
@@ -300,12 +314,16 @@ impl LogStream {
         changes.write_statement(ddl, &self.reader, &origin, &self.now, &mut output.batch);
     }
 
-    fn truncate(&mut self, name: &TableName, ddl: &Ddl<'_>, output: &mut Output<'_>) {
-        let Some(table) = self.reader.captured_table(name) else { return };
-        let Some(transaction) = &mut self.transaction else { return };
+    fn truncate(&mut self, name: &TableName, ddl: &Ddl<'_>, output: &mut Output<'_>) -> CdcResult<()> {
+        let Some(table) = self.reader.captured_table(name) else { return Ok(()) };
+        if self.reader.partial_rows(name).map_or(Ok(false), |rows| rows.contain_truncation())? {
+            return Ok(());
+        }
+        let Some(transaction) = &mut self.transaction else { return Ok(()) };
         let file = self.reader.point().file.as_str();
         let place = EventPlace { file, now: &self.now, statement: None };
         self.writer.write_truncate(&Arc::new(table.clone()), ddl, transaction, place, &mut output.batch);
+        Ok(())
     }
 
     fn end(&mut self, end: End, timestamp: u32, output: &mut Output<'_>) -> CdcResult<()> {

@@ -2,7 +2,7 @@
 //! log.
 
 use super::catalog::{ServerFacts, is_system};
-use super::checkpoint::{history_of, history_text, position_of};
+use super::checkpoint::{history_of, history_text, list_of, position_of};
 use super::connection::{CaptureNeeds, Connection, DumpSettings, Flavor};
 use super::events::EventWriter;
 use super::log_stream::{LogStream, MAX_WHOLE_BYTES};
@@ -12,15 +12,18 @@ use super::schema_history::{SchemaHistory, TableName};
 use super::session;
 use super::settings::Target;
 use super::snapshot::{Snapshot, SnapshotSettings};
+use super::snapshot_rows::{SnapshotRows, listed_name};
 use super::stream::LogReader;
-use super::table_rows;
+use super::table_rows::{self, Run};
 use crate::control::Control;
 use crate::debezium::Compatibility;
 use crate::debezium::connector::Connector;
 use crate::debezium::events::EventContext;
 use crate::heartbeat::Heartbeats;
+use crate::memory::Memory;
 use crate::output::Output;
 use crate::settings::SnapshotMode;
+use crate::snapshot_progress::TableList;
 use crate::source::{Source, SourceConnection};
 use crate::{CaptureSettings, CdcError, CdcResult, Checkpoint, Position, Progress, StopCondition};
 use async_trait::async_trait;
@@ -70,6 +73,10 @@ impl Source for MysqlSource {
         let events = Arc::new(self.target.settings.events(connector, &self.run_id));
         Ok(MysqlConnection { target: self.target.clone(), events, session, facts })
     }
+
+    fn memory(&self) -> Memory {
+        self.target.settings.memory()
+    }
 }
 
 /// A connected server.
@@ -101,13 +108,13 @@ impl SourceConnection for MysqlConnection {
         output: &mut Output<'_>,
     ) -> CdcResult<Checkpoint> {
         let stored = match stored {
-            Some(stored) => Some((position_of(&stored)?, history_of(&stored)?)),
+            Some(stored) => Some((position_of(&stored)?, history_of(&stored)?, list_of(&stored)?)),
             None => None,
         };
-        if let Some((position, history)) = &stored
+        if let Some((position, history, list)) = &stored
             && position.coverage.as_ref() == Some(&self.target.settings.tables)
         {
-            let history = Some(history_text(history)?);
+            let history = Some(history_text(history, list)?);
             return Ok(Checkpoint { position: Position::Mysql(position.clone()), history });
         }
         self.read_tables(stored, mode, output).await
@@ -124,6 +131,7 @@ impl SourceConnection for MysqlConnection {
         let dump_start = position.start(&log)?;
         let target_end = (stop_condition == StopCondition::CaughtUp).then(|| log.end());
         position.move_to(log.server.clone());
+        let list = list_of(&start)?;
         let settings = &self.target.settings;
         let dump_settings = DumpSettings {
             annotate_rows: has_statements(settings),
@@ -140,13 +148,14 @@ impl SourceConnection for MysqlConnection {
             self.facts.clone(),
             Arc::new(move |database: &str, table: &str| captured.is_captured(database, table)),
         )
-        .with_cuts(position.cuts.clone())
+        .with_snapshot_rows(SnapshotRows::new(&position, &list))
         .with_statements(has_statements(&self.target.settings))
         .with_commit_at_prepare(self.events.modes.compat == Compatibility::Debezium);
         let writer = EventWriter::new(Arc::clone(&self.events), self.facts.version.flavour);
         let heartbeats = Heartbeats::new(&self.target.settings, &self.events, output);
         LogStream::new(reader, writer, position, target_end, heartbeats, output)
             .with_schema_changes(self.schema_changes())
+            .with_snapshot_tables(list)
             .run(&mut events, &mut self.session, output)
             .await
     }
@@ -162,12 +171,13 @@ impl MysqlConnection {
     /// read, or of those that the patterns name now, but not when the last snapshot ended.
     async fn read_tables(
         &mut self,
-        stored: Option<(MysqlPosition, SchemaHistory)>,
+        stored: Option<(MysqlPosition, SchemaHistory, TableList)>,
         mode: SnapshotMode,
         output: &mut Output<'_>,
     ) -> CdcResult<Checkpoint> {
         let settings = Arc::clone(&self.target.settings);
-        let position = stored.as_ref().map(|(position, _)| position);
+        let position = stored.as_ref().map(|(position, ..)| position);
+        let list = stored.as_ref().map(|(.., list)| list);
         let earlier = position.and_then(|position| position.coverage.clone());
         let earlier = earlier.map(|tables| CaptureSettings { tables, ..CaptureSettings::default() });
         let is_new = |database: &str, table: &str| {
@@ -176,10 +186,11 @@ impl MysqlConnection {
         let is_read = |table: &TableName| {
             mode != SnapshotMode::NoData
                 && is_new(&table.database, &table.table)
-                && !position.is_some_and(|position| position.cuts.contains_key(table))
+                && !position.zip(list).is_some_and(|(position, list)| has_read(position, list, table))
         };
-        let mut snapshot = Snapshot::start(&SnapshotSettings {
+        let snapshot = Snapshot::start(&SnapshotSettings {
             connection: &self.target.connection,
+            readers: settings.snapshot_readers,
             is_captured: &|database, table| is_captured(&settings, database, table),
             is_read: &is_read,
         })
@@ -187,31 +198,43 @@ impl MysqlConnection {
         if stored.is_none() && snapshot.captured.is_empty() {
             settings.no_table_found()?;
         }
-        let (mut position, mut history) = match stored {
+        let (mut position, mut history, mut list) = match stored {
             Some(stored) => stored,
-            None => (snapshot.position.clone(), snapshot.definitions.history.clone()),
+            None => {
+                let history = snapshot.definitions.history.clone();
+                (snapshot.position.clone(), history, TableList::default())
+            }
         };
-        // the others' definitions are those of their own place in the log
-        for table in &snapshot.tables {
-            let definition = snapshot.definitions.history.table(&table.name.database, &table.name.table);
-            definition.cloned().into_iter().for_each(|table| history.set_table(table));
-        }
-        let mut writer = EventWriter::new(Arc::clone(&self.events), self.facts.version.flavour);
         let has_rows = !snapshot.tables.is_empty();
         if has_rows {
             if let Some(changes) = self.schema_changes() {
                 table_rows::describe(&snapshot, &changes, output);
             }
-            table_rows::read(&mut snapshot, &mut position, &history, &mut writer, output).await?;
-        }
-        if mode == SnapshotMode::NoData {
-            for table in snapshot.captured.clone() {
-                table_rows::declare(&snapshot, &table, &mut writer, output)?;
+            let run = Run {
+                events: &self.events,
+                session: &mut self.session,
+                position: &mut position,
+                list: &mut list,
+                history: &mut history,
+                chunk_rows: u64::from(settings.snapshot_chunk_rows),
+            };
+            table_rows::read(snapshot, run, output).await?;
+        } else {
+            if mode == SnapshotMode::NoData {
+                let mut writer = EventWriter::new(Arc::clone(&self.events), self.facts.version.flavour);
+                for table in &snapshot.captured {
+                    table_rows::declare(&snapshot, table, &mut writer, output)?;
+                }
+            }
+            for reader in snapshot.readers {
+                reader.end().await?;
             }
         }
-        snapshot.end().await?;
         position.finish_snapshot(settings.tables.clone());
-        let history = Some(history_text(&history)?);
+        if position.snapshot_reads.is_none() {
+            list = TableList::default();
+        }
+        let history = Some(history_text(&history, &list)?);
         let checkpoint = Checkpoint { position: Position::Mysql(position), history };
         output.commit(checkpoint.clone()).await?;
         output.flush().await;
@@ -220,6 +243,13 @@ impl MysqlConnection {
         }
         Ok(checkpoint)
     }
+}
+
+/// Whether all rows of a table are read.
+fn has_read(position: &MysqlPosition, list: &TableList, table: &TableName) -> bool {
+    let reads = position.snapshot_reads.as_ref().zip(list.number(&listed_name(table)));
+    position.cuts.contains_key(table)
+        || reads.is_some_and(|(reads, number)| reads.progress.table(number).is_complete())
 }
 
 /// Whether events have the statements that changed rows. Statements have values that rules for columns leave

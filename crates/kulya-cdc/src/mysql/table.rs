@@ -145,6 +145,11 @@ impl Table {
         if list.is_empty() { "NULL".to_owned() } else { list }
     }
 
+    /// Returns the place in what a snapshot selects of a column; `None` if it is not selected.
+    pub(crate) fn selected_place(&self, place: usize) -> Option<usize> {
+        self.columns.get(place)?.field
+    }
+
     fn selected(&self) -> impl Iterator<Item = &Column> {
         self.columns.iter().filter(|column| column.field.is_some())
     }

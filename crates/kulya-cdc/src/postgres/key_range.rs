@@ -5,15 +5,16 @@ use super::connection::session::{Session, identifier, literal};
 use super::connection::wait;
 use crate::snapshot_progress::{Key, KeyColumn, KeyOrder};
 use crate::{CdcError, CdcResult};
+use std::sync::Arc;
 
 /// The primary key of a table whose rows can be read in ranges.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct KeyColumns(Vec<KeyColumn>);
+pub(crate) struct KeyColumns(Arc<[KeyColumn]>);
 
 impl KeyColumns {
     /// Returns the key of these columns, in key order; `None` without any.
     pub(crate) fn new(columns: Vec<KeyColumn>) -> Option<Self> {
-        (!columns.is_empty()).then_some(Self(columns))
+        (!columns.is_empty()).then(|| Self(columns.into()))
     }
 
     /// Reads the primary key of a table; `None` if it has none, or one whose values have an order that is
@@ -42,7 +43,7 @@ impl KeyColumns {
     }
 
     /// Returns the columns in key order.
-    pub(crate) fn columns(&self) -> &[KeyColumn] {
+    pub(crate) fn columns(&self) -> &Arc<[KeyColumn]> {
         &self.0
     }
 
@@ -80,7 +81,7 @@ impl KeyColumns {
         let before = rows.max(1) - 1;
         let sql =
             format!("SELECT {names} FROM {relation}{condition} ORDER BY {names} OFFSET {before} LIMIT 2");
-        let found = wait::run(session, "a range of a table's key", &sql).await?;
+        let found = wait::run(session, "the rows of a range of a table", &sql).await?;
         let [row, _] = &found[..] else { return Ok(None) };
         let value = |index| match row.try_get(index) {
             Ok(Some(value)) => Ok(value.to_owned()),

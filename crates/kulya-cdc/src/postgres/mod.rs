@@ -1,7 +1,7 @@
 //! Capture of a PostgreSQL database: the initial snapshot, streaming of the write-ahead log, and the handover
 //! between them.
 //!
-//! The log is read by logical replication with the plugin `pgoutput` (protocol version 1). Its decoder
+//! The log is read by logical replication with the plugin `pgoutput` (protocol version 1 or 2). Its decoder
 //! (`pgoutput`) and the conversion of values to Debezium's JSON (`value`, `time`, `literal`) are pure.
 
 mod catalog;
@@ -24,7 +24,9 @@ mod snapshot;
 mod snapshot_rows;
 mod source_block;
 mod source_type;
+mod spool;
 mod stream;
+mod streamed;
 mod table;
 mod time;
 mod timeline;
@@ -34,6 +36,7 @@ mod value;
 pub use offset::{Coverage, PostgresPosition, SnapshotCut, SnapshotReads};
 
 use crate::debezium::events::EventContext;
+use crate::memory::Memory;
 use crate::output::Output;
 use crate::snapshot_progress::TableList;
 use crate::source::{Source, SourceConnection};
@@ -47,19 +50,26 @@ use publication::{Publication, PublishedTable};
 use settings::Target;
 use snapshot::Snapshot;
 use snapshot_rows::{SnapshotRows, table_list};
+use spool::Spool;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use stream::{CAUGHT_UP_PREFIX, ReplicationStream};
+
+/// The first version that sends transactions before they are committed.
+const VERSION_WITH_STREAMING: u32 = 140_000;
 
 /// A PostgreSQL database as a source.
 pub(crate) struct PostgresSource {
     target: Target,
     events: Arc<EventContext>,
+    /// Whether the spool could not be written: then transactions are sent when they are committed.
+    has_spool_failed: Arc<AtomicBool>,
 }
 
 impl PostgresSource {
     pub(crate) fn new(target: Target, events: EventContext) -> Self {
-        Self { target, events: Arc::new(events) }
+        Self { target, events: Arc::new(events), has_spool_failed: Arc::default() }
     }
 }
 
@@ -71,7 +81,12 @@ impl Source for PostgresSource {
         let session = Session::open(&self.target).await?;
         let server = session.check().await?;
         let (target, events) = (self.target.clone(), Arc::clone(&self.events));
-        Ok(PostgresConnection { target, events, session, server })
+        let has_spool_failed = Arc::clone(&self.has_spool_failed);
+        Ok(PostgresConnection { target, events, session, server, has_spool_failed })
+    }
+
+    fn memory(&self) -> Memory {
+        self.target.settings.memory()
     }
 }
 
@@ -81,6 +96,7 @@ pub(crate) struct PostgresConnection {
     events: Arc<EventContext>,
     session: Session,
     server: Server,
+    has_spool_failed: Arc<AtomicBool>,
 }
 
 /// Returns the PostgreSQL position of a checkpoint.
@@ -144,7 +160,13 @@ impl SourceConnection for PostgresConnection {
         };
         timeline::check(&position, &place, history.as_deref())?;
         position.timeline = Some(place.timeline);
-        connection.start(&position.slot, position.lsn, &self.target.settings.publication).await?;
+        let settings = &self.target.settings;
+        let is_streaming = settings.streaming
+            && self.server.version >= VERSION_WITH_STREAMING
+            && !self.has_spool_failed.load(Ordering::Relaxed);
+        connection.start(&position.slot, position.lsn, &settings.publication, is_streaming).await?;
+        // not before: a slot has one reader at a time, and so has the folder of the slot
+        let spool = is_streaming.then(|| self.open_spool(&position)).transpose()?;
         let caught_up_token = match stop_condition {
             StopCondition::CaughtUp => Some(self.emit_caught_up_message(&**output.clock).await?),
             StopCondition::Cancelled => None,
@@ -156,7 +178,8 @@ impl SourceConnection for PostgresConnection {
             (position, snapshot_rows),
             caught_up_token,
             output,
-        );
+        )
+        .with_server(self.server.version, spool);
         let result = stream.run(&mut connection, output).await;
         connection.close().await;
         result
@@ -204,6 +227,12 @@ async fn validate_offset(
 }
 
 impl PostgresConnection {
+    fn open_spool(&self, position: &PostgresPosition) -> CdcResult<Spool> {
+        let settings = &self.target.settings;
+        let folder = settings.spool_folder().join(format!("{}-{}", position.system, position.slot));
+        Spool::open(folder, settings.memory().spool(), Arc::clone(&self.has_spool_failed))
+    }
+
     /// Creates the replication slot. Returns the position before the snapshot.
     async fn first_position(&mut self, output: &Output<'_>) -> CdcResult<PostgresPosition> {
         // what the log needs is checked before the rows are read
@@ -279,9 +308,8 @@ impl PostgresConnection {
 /// Returns the tables of which rows remain to be read.
 fn unread(tables: Vec<PublishedTable>, position: &PostgresPosition, list: &TableList) -> Vec<PublishedTable> {
     let is_read = |table: &PublishedTable| {
-        let name = table.info.name();
-        let reads = position.snapshot_reads.as_ref().zip(list.number(&name));
-        position.table_snapshots.contains_key(&name)
+        let reads = position.snapshot_reads.as_ref().zip(list.number(&table.info.quoted()));
+        position.table_snapshots.contains_key(&table.info.name())
             || reads.is_some_and(|(reads, number)| reads.progress.table(number).is_complete())
     };
     tables.into_iter().filter(|table| !is_read(table)).collect()

@@ -60,6 +60,11 @@ impl PostgresPosition {
         cuts.map(|cut| cut.lsn).fold(self.lsn, u64::max)
     }
 
+    /// Whether snapshots have read what the log after the position has too.
+    pub(crate) fn has_snapshots(&self) -> bool {
+        self.snapshot_reads.is_some() || !self.table_snapshots.is_empty()
+    }
+
     /// Removes the cuts of table snapshots that are behind the position: the log has nothing more that they
     /// contain.
     pub fn forget_passed_snapshots(&mut self) {
@@ -146,6 +151,22 @@ mod tests {
         let none = SnapshotCut::parse(1000, "15:15:").unwrap();
         assert!(none.contains(14, 1) && !none.contains(15, 1));
         assert_eq!(SnapshotCut::parse(1, "x"), None);
+    }
+
+    #[test]
+    fn snapshots_are_forgotten_beyond_the_last_cut() {
+        let cut = |lsn| SnapshotCut { lsn, xmin: 1, xmax: 1, in_progress: Vec::new() };
+        let position: PostgresPosition =
+            serde_json::from_str(r#"{"system":"1","database":"d","slot":"s","lsn":20}"#).unwrap();
+        let reads = SnapshotReads { cuts: vec![cut(10), cut(30)], ..SnapshotReads::default() };
+        let mut position = PostgresPosition { snapshot_reads: Some(reads), ..position };
+        for (lsn, is_snapshot_unfinished, expected) in
+            [(20, false, true), (30, true, true), (30, false, false)]
+        {
+            position = PostgresPosition { lsn, is_snapshot_unfinished, ..position };
+            position.forget_passed_snapshots();
+            assert_eq!(position.has_snapshots(), expected, "{lsn} {is_snapshot_unfinished}");
+        }
     }
 
     #[test]

@@ -4,11 +4,12 @@
 //! interrupted was read in ranges of its key at several cuts: there each row has the cut of its range, and an
 //! update that moves a row from one range to another may be contained in one of them only.
 
+use super::catalog::quoted;
 use super::offset::{PostgresPosition, SnapshotCut};
 use super::pgoutput::{Cell, ReplicaIdentity};
 use super::table::Table;
-use crate::snapshot_progress::{KeyRange, SnapshotProgress, TableList, TableRanges};
-use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint};
+use crate::snapshot_progress::{Contained, KeyRange, SnapshotProgress, TableList, TableRanges};
+use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, RowSchema};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -44,23 +45,6 @@ pub(crate) struct TableChange<'a> {
     pub(crate) new: Option<&'a [Cell<'a>]>,
 }
 
-/// What the rows of snapshots contain of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Contained {
-    Nothing,
-    /// That the old row is gone. The new one is not contained.
-    Old,
-    /// The new row. That the old one is gone is not contained.
-    New,
-    All,
-}
-
-impl Contained {
-    fn of(is_contained: bool) -> Self {
-        if is_contained { Self::All } else { Self::Nothing }
-    }
-}
-
 /// Returns the list of the snapshot's tables that a checkpoint has.
 ///
 /// # Errors
@@ -88,8 +72,10 @@ impl SnapshotRows {
 
     /// Returns what is read of a table as the log describes it; `None` for nothing.
     pub(crate) fn table(&self, table: &Table, identity: ReplicaIdentity) -> Option<ReadTable> {
+        let RowSchema { schema, table: name, .. } = &*table.events.schema;
+        let listed = self.list.number(&quoted(schema, name));
         let name = table.events.schema.table_name();
-        let (rows, cuts) = match self.list.number(&name) {
+        let (rows, cuts) = match listed {
             Some(number) => (self.progress.table(number), Arc::clone(&self.cuts)),
             None => {
                 let cut = self.by_name.get(&name)?;
@@ -104,6 +90,11 @@ impl SnapshotRows {
         let key = rows.columns.iter().map(|column| index(&column.name)).collect();
         let has_old_keys = matches!(identity, ReplicaIdentity::Default | ReplicaIdentity::Full);
         Some(ReadTable { name, rows, cuts, key, has_old_keys })
+    }
+
+    /// Whether nothing was read, or the log is beyond it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.cuts.is_empty() && self.by_name.is_empty()
     }
 
     /// Whether a transaction is in a cut.
@@ -129,14 +120,9 @@ impl ReadTable {
             (None, Some(_)) if change.is_update && !self.has_old_keys => {
                 Err(self.unknown("its replica identity does not have the primary key"))
             }
-            (None, Some(row)) | (Some(row), None) => Ok(Contained::of(self.is_row_in(row, change)?)),
-            (Some(old), Some(new)) => {
-                Ok(match (self.is_row_in(old, change)?, self.is_row_in(new, change)?) {
-                    (false, false) => Contained::Nothing,
-                    (true, false) => Contained::Old,
-                    (false, true) => Contained::New,
-                    (true, true) => Contained::All,
-                })
+            (old, new) => {
+                let is_in = |row: Option<&[Cell<'_>]>| row.map(|row| self.is_row_in(row, change)).transpose();
+                Ok(Contained::of_rows(is_in(old)?, is_in(new)?))
             }
         }
     }
@@ -215,8 +201,8 @@ mod tests {
         }
         progress.add(0, &[], KeyRange::whole(1), 1).unwrap();
         let mut list = TableList::default();
-        list.add("s.other".into());
-        list.add("s.t".into());
+        list.add("\"s\".\"other\"".into());
+        list.add("\"s\".\"t\"".into());
         let position: PostgresPosition =
             serde_json::from_str(r#"{"system":"1","database":"d","slot":"s","lsn":1}"#).unwrap();
         let reads = super::super::offset::SnapshotReads { cuts: vec![cut(5), cut(9)], progress };

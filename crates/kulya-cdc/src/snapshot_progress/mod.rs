@@ -5,11 +5,13 @@
 //!
 //! This is a value without I/O; what a cut is only the source knows, here it is a number.
 
+mod contained;
 mod key_order;
 mod key_range;
 mod table_list;
 mod tables;
 
+pub(crate) use contained::Contained;
 pub use key_order::KeyOrder;
 pub use key_range::{Key, KeyColumn, KeyRange, TableRanges};
 pub(crate) use table_list::TableList;

@@ -14,11 +14,16 @@ pub(crate) struct TableList {
 impl TableList {
     /// Parses the text of a list; `None` if it is none.
     pub(crate) fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok().map(Self::of_names)
+    }
+
+    /// Returns the list of these tables.
+    pub(crate) fn of_names(names: Vec<String>) -> Self {
         let mut list = Self::default();
-        for name in serde_json::from_str::<Vec<String>>(text).ok()? {
+        for name in names {
             list.add(name);
         }
-        Some(list)
+        list
     }
 
     /// Returns the text of the list.
@@ -38,6 +43,16 @@ impl TableList {
     /// Returns a table's number.
     pub(crate) fn number(&self, name: &str) -> Option<usize> {
         self.numbers.get(name).copied()
+    }
+
+    /// Returns the tables with their numbers.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.numbers.iter().map(|(name, number)| (name.as_str(), *number))
+    }
+
+    /// Returns the names by number.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
     }
 
     /// Returns the number of entries.
@@ -60,6 +75,7 @@ mod tests {
         let parsed = TableList::parse(&list.text()).unwrap();
         assert_eq!(parsed, list);
         assert_eq!((parsed.number("s.a"), parsed.number("s.x"), parsed.len()), (Some(2), None, 3));
+        assert_eq!((parsed.tables().count(), parsed.names().len()), (2, 3));
         assert_eq!(TableList::parse("{}"), None);
     }
 }

@@ -4,6 +4,8 @@
 //! few beyond it. What was read at one cut is one entry, so the size does not grow with the number of tables.
 
 use super::key_range::{InvalidKey, KeyColumn, KeyRange, TableRanges};
+use super::table_list::TableList;
+use crate::{CdcError, CdcResult};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -76,9 +78,52 @@ impl SnapshotProgress {
         &mut self.tables[index].read
     }
 
-    /// Finishes tables that exist no more, with what was read of them.
-    pub(crate) fn finish_missing(&mut self, missing: &BTreeSet<usize>) {
-        self.advance(missing);
+    /// Numbers the tables of a run, of all of which something remains to be read; those that are not in the
+    /// list are added to it. Other tables of the list that are not read exist no more.
+    pub(crate) fn number_tables(&mut self, names: &[String], list: &mut TableList) -> Vec<usize> {
+        let known = list.len();
+        let mut numbers = Vec::with_capacity(names.len());
+        for name in names {
+            numbers.push(match list.number(name) {
+                Some(number) if number >= self.finished => number,
+                earlier => {
+                    let number = list.add(name.clone());
+                    // it was there no more when the tables up to its number were finished
+                    if let Some(read) = earlier.map(|earlier| self.take(earlier)) {
+                        *self.entry(number) = read;
+                    }
+                    number
+                }
+            });
+        }
+        let mut missing: BTreeSet<usize> = (self.finished..known).collect();
+        for number in &numbers {
+            missing.remove(number);
+        }
+        missing.retain(|number| !self.table(*number).is_complete());
+        self.advance(&missing);
+        numbers
+    }
+
+    /// Adds the cuts of a run, in place of those at which nothing was read. Returns the number of the first.
+    pub(crate) fn add_cuts<C>(&self, cuts: &mut Vec<C>, new: impl IntoIterator<Item = C>) -> usize {
+        let of_ranges = self.tables.iter().flat_map(|table| &table.read.ranges).map(|range| range.cut);
+        let used = self.read.iter().map(|read| read.cut).chain(of_ranges).max();
+        cuts.truncate(used.map_or(0, |used| used + 1));
+        let first = cuts.len();
+        cuts.extend(new);
+        first
+    }
+
+    /// Checks that tables are complete.
+    ///
+    /// # Errors
+    /// `Source` when they are not: a reader has ended without a word.
+    pub(crate) fn check_complete(&self, tables: &[usize]) -> CdcResult<()> {
+        if tables.iter().all(|table| self.table(*table).is_complete()) {
+            return Ok(());
+        }
+        Err(CdcError::source("a reader of the snapshot has ended before its tables were read"))
     }
 
     /// Moves `finished` over the tables of which nothing remains to be read.
@@ -116,15 +161,10 @@ impl SnapshotProgress {
     }
 
     /// Takes what is read of a table, to be continued under another number.
-    pub(crate) fn take(&mut self, table: usize) -> TableRanges {
+    fn take(&mut self, table: usize) -> TableRanges {
         let read = self.table(table);
         *self.entry(table) = TableRanges::default();
         read
-    }
-
-    /// Sets what is read of a table.
-    pub(crate) fn set(&mut self, table: usize, read: TableRanges) {
-        *self.entry(table) = read;
     }
 }
 
@@ -185,16 +225,33 @@ mod tests {
     #[test]
     fn tables_that_exist_no_more_are_not_read() {
         let mut progress = SnapshotProgress::default();
+        let mut list = TableList::default();
+        let names = |names: &str| names.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(progress.number_tables(&names("a b c d"), &mut list), [0, 1, 2, 3]);
         assert!(!progress.add(0, &columns(), range(None, Some("5"), 0), 5).unwrap());
         whole(&mut progress, 2, 0);
-        progress.finish_missing(&BTreeSet::from([0, 1]));
+        assert!(progress.check_complete(&[2]).is_ok() && progress.check_complete(&[0, 2]).is_err());
+        // a and b are gone, and e is new
+        assert_eq!(progress.number_tables(&names("d e"), &mut list), [3, 4]);
         assert_eq!(progress.finished, 3);
         assert_eq!(progress.table(0).ranges, [range(None, Some("5"), 0)]);
         assert_eq!((progress.table(1).ranges.len(), progress.table(2).only_cut()), (0, Some(0)));
-        // the first is there again
-        let read = progress.take(0);
-        progress.set(3, read);
-        assert_eq!(progress.table(3).missing(), [(Some(vec!["5".into()]), None)]);
-        assert_eq!(progress.finished, 3);
+        // a is there again
+        assert_eq!(progress.number_tables(&names("a d e"), &mut list), [5, 3, 4]);
+        assert_eq!(progress.table(5).missing(), [(Some(vec!["5".into()]), None)]);
+        assert_eq!((progress.table(0).ranges.len(), progress.finished), (0, 3));
+    }
+
+    #[test]
+    fn cuts_at_which_nothing_was_read_are_forgotten() {
+        let mut progress = SnapshotProgress::default();
+        let mut cuts = Vec::new();
+        assert_eq!(progress.add_cuts(&mut cuts, ["a"]), 0);
+        assert_eq!(progress.add_cuts(&mut cuts, ["b"]), 0);
+        assert_eq!(cuts, ["b"]);
+        assert!(!progress.add(1, &columns(), range(None, Some("5"), 0), 5).unwrap());
+        assert_eq!(progress.add_cuts(&mut cuts, ["c"]), 1);
+        assert_eq!(progress.add_cuts(&mut cuts, ["d", "e"]), 1);
+        assert_eq!(cuts, ["b", "d", "e"]);
     }
 }

@@ -76,14 +76,18 @@ impl Database {
 
     /// Drops the replication slot, if there is one.
     pub(crate) async fn drop_slot(&self) {
-        let slot = format!("kulya_{}", self.name);
+        self.drop_slots(&format!("kulya_{}", self.name)).await;
+    }
+
+    /// Drops the replication slots whose names match a pattern of LIKE.
+    pub(crate) async fn drop_slots(&self, pattern: &str) {
         let drop_slot = format!(
-            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{slot}'"
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE '{pattern}'"
         );
         // the server notices the end of a walsender's client with a delay; terminating the backend is
         // immediate
         let terminate = format!(
-            "SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = '{slot}' AND active_pid IS NOT NULL"
+            "SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name LIKE '{pattern}' AND active_pid IS NOT NULL"
         );
         self.admin.batch_execute(&terminate).await.unwrap();
         self.admin.batch_execute(&drop_slot).await.unwrap();

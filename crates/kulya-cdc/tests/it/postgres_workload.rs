@@ -11,6 +11,8 @@ use tokio_postgres::{Client, NoTls};
 /// The tables of a load in a schema of their own, and their current rows.
 pub(crate) struct PostgresWorkload {
     schema: String,
+    /// What each transaction does beside its statements, so that PostgreSQL sends it before its commit.
+    ballast: &'static str,
     session: Mutex<(String, Option<Client>)>,
 }
 
@@ -24,7 +26,8 @@ impl PostgresWorkload {
     /// Creates the tables in a schema of a database, which is created if it does not exist, and returns the
     /// settings of their capture under a name.
     pub(crate) async fn create_in(url: &str, schema: &str, name: &str) -> (Self, CaptureSettings) {
-        let this = Self { schema: schema.to_owned(), session: Mutex::new((url.to_owned(), None)) };
+        let this =
+            Self { schema: schema.to_owned(), ballast: "", session: Mutex::new((url.to_owned(), None)) };
         let sql = format!(
             "CREATE SCHEMA IF NOT EXISTS {schema}; \
                    CREATE TABLE {schema}.acc (id int PRIMARY KEY, v int NOT NULL); \
@@ -41,9 +44,18 @@ impl PostgresWorkload {
         (this, settings)
     }
 
+    /// Makes all transactions large, by rows of a table of its own and by changes that are rolled back.
+    pub(crate) async fn with_large_transactions(self) -> Self {
+        self.run("CREATE TABLE ballast (v text)").await.unwrap();
+        let ballast = "INSERT INTO ballast SELECT repeat('x', 300) FROM generate_series(1, 250); \
+                       SAVEPOINT s; UPDATE acc SET v = v + 1000; \
+                       INSERT INTO ballast SELECT repeat('x', 300) FROM generate_series(1, 250); ROLLBACK TO s; ";
+        Self { ballast, ..self }
+    }
+
     /// Opens a session for an administrator's statements.
     pub(crate) fn connect(url: &str) -> Self {
-        Self { schema: "public".to_owned(), session: Mutex::new((url.to_owned(), None)) }
+        Self { schema: "public".to_owned(), ballast: "", session: Mutex::new((url.to_owned(), None)) }
     }
 
     /// Goes on with another server.
@@ -91,7 +103,8 @@ impl PostgresWorkload {
 #[async_trait]
 impl Workload for PostgresWorkload {
     async fn transaction(&self, statements: &[String]) -> Result<(), String> {
-        let sql = format!("BEGIN; {}; COMMIT", statements.join("; "));
+        let separator = format!("; {}", self.ballast);
+        let sql = format!("BEGIN; {}; {}COMMIT", statements.join(&separator), self.ballast);
         self.run(&sql).await.map(drop)
     }
 

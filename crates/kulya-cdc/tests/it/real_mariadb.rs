@@ -279,6 +279,20 @@ async fn events_of_the_extended_zoo_match_debeziums() {
     binlog_zoo::events_match_debeziums(MARIADB, EXTENDED_ZOO).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn snapshots_under_load_are_the_database() {
+    let _log = LOG.read().await;
+    crate::binlog_snapshots::snapshots_under_load_are_the_database(MARIADB).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn snapshots_killed_within_a_table_go_on_there() {
+    let _log = LOG.read().await;
+    crate::binlog_snapshots::snapshots_killed_within_a_table_go_on_there(MARIADB).await;
+}
+
 #[tokio::test]
 #[ignore = "needs MariaDB: run cargo xtask test"]
 async fn masked_hashed_and_cut_values_are_debeziums() {

@@ -145,7 +145,8 @@ impl Workload {
         Ok(client)
     }
 
-    /// Returns the client that reads the log to its end; PostgreSQL's drops it, MariaDB's writes it to a file.
+    /// Returns the client that reads the log to its end; PostgreSQL's drops it, MariaDB's writes it to a
+    /// file.
     pub(super) fn client_drain(&self, name: &str, folder: &Path) -> Result<Command> {
         match &self.database {
             Database::Postgres { programs, .. } => {

@@ -48,7 +48,7 @@ async fn statements_have_the_effect_that_mysql_has() {
     compare("KULYA_TEST_MYSQL", 85).await;
 }
 
-/// Runs each statement on tables made anew. At least `expected` statements must be accepted.
+/// Runs each statement on new tables. At least `expected` statements must be accepted.
 async fn compare(variable: &str, expected: usize) {
     let url = std::env::var(variable).unwrap();
     let mut connection = Connection::open(&ConnectionSettings::parse(&url).unwrap()).await.unwrap();

@@ -17,6 +17,7 @@ pub use log_point::LogPoint;
 pub(crate) use server_log::ServerLog;
 
 use crate::mysql::schema_history::TableName;
+use crate::snapshot_progress::SnapshotProgress;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -32,14 +33,25 @@ pub struct MysqlPosition {
     pub gtids: Gtids,
     /// Whether transactions had no id since `gtids` was read from the server, so that it does not tell them.
     pub has_anonymous: bool,
-    /// The tables whose rows were read later than the log up to `point`, and, as long as tables remain to be
-    /// read, all those that were read.
+    /// The tables whose rows were read later than the log up to `point`, as earlier versions stored them.
     pub cuts: BTreeMap<TableName, Cut>,
-    /// Whether captured tables remain whose rows have not been read; those of `cuts` have been.
+    /// What snapshots have read, until the log up to `point` is that of their cuts. The list of the tables is
+    /// stored with the history.
+    pub snapshot_reads: Option<SnapshotReads>,
+    /// Whether captured tables remain whose rows have not been read.
     pub is_snapshot_unfinished: bool,
     /// The patterns of the tables that the streams have from their first row on, empty for all tables; `None`
     /// before the first snapshot has ended.
     pub coverage: Option<Vec<String>>,
+}
+
+/// What snapshots have read: one after the other, if they were interrupted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SnapshotReads {
+    /// The cut of each snapshot.
+    pub cuts: Vec<Cut>,
+    /// The tables, with the numbers of their cuts.
+    pub progress: SnapshotProgress,
 }
 
 /// Writes the position as the server's own statements do: GTIDs, or file and position.
@@ -101,9 +113,16 @@ impl MysqlPosition {
 
     /// Removes the cuts that the log has reached: it has nothing more that they contain.
     fn forget_passed_cuts(&mut self) {
-        if !self.cuts.is_empty() && !self.is_snapshot_unfinished {
-            let Self { gtids, point, .. } = self;
-            self.cuts.retain(|_, cut| !cut.is_passed(gtids, point));
+        if self.is_snapshot_unfinished {
+            return;
+        }
+        let Self { gtids, point, cuts, snapshot_reads, .. } = self;
+        cuts.retain(|_, cut| !cut.is_passed(gtids, point));
+        if snapshot_reads
+            .as_ref()
+            .is_some_and(|reads| reads.cuts.iter().all(|cut| cut.is_passed(gtids, point)))
+        {
+            *snapshot_reads = None;
         }
     }
 
@@ -116,7 +135,8 @@ impl MysqlPosition {
     pub(crate) fn move_to(&mut self, server: ServerName) {
         if !self.server.is_same(&server) {
             self.point = LogPoint::new("", 0);
-            for cut in self.cuts.values_mut() {
+            let read = self.snapshot_reads.iter_mut().flat_map(|reads| &mut reads.cuts);
+            for cut in self.cuts.values_mut().chain(read) {
                 cut.point = None;
             }
         }

@@ -83,6 +83,7 @@ impl ServerLog {
             gtids: self.executed.clone(),
             has_anonymous: false,
             cuts: BTreeMap::new(),
+            snapshot_reads: None,
             is_snapshot_unfinished: true,
             coverage: None,
         }

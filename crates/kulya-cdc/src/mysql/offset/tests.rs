@@ -31,6 +31,7 @@ fn offset(gtids: &str, file: &str, position: u64) -> MysqlPosition {
         gtids: Gtids::parse(is_mariadb, gtids).unwrap(),
         has_anonymous: false,
         cuts: BTreeMap::new(),
+        snapshot_reads: None,
         is_snapshot_unfinished: false,
         coverage: None,
     }

@@ -1,4 +1,4 @@
-//! MySQL's tables locked for a moment, so that a transaction begins at a known place of the log.
+//! MySQL's tables locked for a moment, so that transactions begin at a known place of the log.
 //!
 //! While the lock waits, it keeps others from writing; therefore it waits for two seconds only
 //! ([`session::LOCK_WAIT_SECONDS`](crate::mysql::session::LOCK_WAIT_SECONDS)), and the engine tries again
@@ -25,15 +25,15 @@ const HOLDERS: &str = "SELECT DISTINCT t.processlist_id, t.processlist_user, t.p
      AND m.lock_type NOT IN ('SHARED', 'SHARED_HIGH_PRIO', 'SHARED_READ', 'SHARED_READ_ONLY') \
      ORDER BY t.processlist_time DESC";
 
-/// Opens the transaction and returns its place.
+/// Opens the transactions and returns their place.
 pub(super) async fn begin_mysql(
     reader: &mut Connection,
+    others: &mut [Connection],
     tables: &[TableInfo],
     connection: &ConnectionSettings,
 ) -> CdcResult<MysqlPosition> {
     if tables.is_empty() {
-        reader.query(BEGIN).await?;
-        return end_of_mysql(reader).await;
+        return begin_reader(reader).await;
     }
     // the transaction would release locks of its own session
     let mut locker = Connection::open(connection).await?;
@@ -42,10 +42,17 @@ pub(super) async fn begin_mysql(
     if let Err(error) = locker.query(&format!("LOCK TABLES {}", names.join(", "))).await {
         return Err(lock_error(error, &mut locker, tables).await);
     }
-    reader.query(BEGIN).await?;
-    let position = end_of_mysql(reader).await?;
+    let position = begin_reader(reader).await?;
+    for other in others {
+        other.query(BEGIN).await?;
+    }
     locker.query("UNLOCK TABLES").await?;
     Ok(position)
+}
+
+async fn begin_reader(reader: &mut Connection) -> CdcResult<MysqlPosition> {
+    reader.query(BEGIN).await?;
+    end_of_mysql(reader).await
 }
 
 async fn lock_error(error: ConnectionError, locker: &mut Connection, tables: &[TableInfo]) -> CdcError {

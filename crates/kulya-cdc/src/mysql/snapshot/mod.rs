@@ -1,33 +1,33 @@
-//! The start of a snapshot: a transaction in which the rows of tables are read as they are at a known place
+//! The start of a snapshot: transactions in which the rows of tables are read as they are at a known place
 //! of the log, and the definitions of the tables at that place.
 //!
 //! MySQL tells no transaction's place in the log, so the tables are locked for a moment: the lock waits for
-//! every writer to finish its commit, and lets none begin, until the transaction is open and the end of the
-//! log is read. MariaDB tells the place without a lock.
+//! every writer to finish its commit, and lets none begin, until the transactions are open and the end of the
+//! log is read. MariaDB tells the place of each transaction without a lock: they are different ones.
 
 mod lock;
 mod place;
+pub(crate) mod planner;
+pub(crate) mod reader;
+pub(crate) mod session;
 
-use super::catalog::{CapturedTables, Definitions, ServerFacts, TableInfo, read_definitions, read_table};
-use super::connection::{Connection, ConnectionError, ConnectionSettings, Flavor};
-use super::offset::MysqlPosition;
-use super::schema_history::{SchemaHistory, TableName};
-use super::session;
-use crate::{CdcError, CdcErrorKind, CdcResult};
-
-const SAVEPOINT: &str = "kulya";
-
-/// The servers' errors for a table that is gone (1146), or has columns (1054) or a definition (1412) that the
-/// transaction does not see.
-const CHANGED: [u16; 3] = [1054, 1146, 1412];
+use super::catalog::{CapturedTables, Definitions, ServerFacts, TableInfo, read_definitions};
+use super::connection::{Connection, ConnectionSettings, Flavor};
+use super::offset::{Cut, MysqlPosition};
+use super::schema_history::TableName;
+use crate::CdcResult;
+use session::{TableSession, Tables, changed};
+use std::sync::Arc;
 
 /// A snapshot whose rows can be read.
 pub(crate) struct Snapshot {
-    /// The session with the open transaction.
-    pub(crate) session: Connection,
-    /// The place in the log at which the rows are read.
+    /// The sessions with open transactions.
+    pub(crate) readers: Vec<TableSession>,
+    /// The place in the log of the first session's transaction, before which no other one is.
     pub(crate) position: MysqlPosition,
-    /// The definitions at that place.
+    /// The cuts of the sessions: one for all, or one for each.
+    pub(crate) cuts: Vec<Cut>,
+    /// The definitions at these places.
     pub(crate) definitions: Definitions,
     /// The tables to be read, by name.
     pub(crate) tables: Vec<TableInfo>,
@@ -40,6 +40,8 @@ pub(crate) struct Snapshot {
 pub(crate) struct SnapshotSettings<'a> {
     /// The connection.
     pub(crate) connection: &'a ConnectionSettings,
+    /// The number of sessions that read.
+    pub(crate) readers: u32,
     /// Whether a table is captured, by database and table.
     pub(crate) is_captured: &'a (dyn Fn(&str, &str) -> bool + Sync),
     /// Whether the rows of a captured table are to be read.
@@ -53,96 +55,57 @@ impl Snapshot {
     /// `Configuration` for tables that cannot be captured and for missing privileges; `Busy` while another
     /// session keeps a table locked; `Unreachable` if tables were changed meanwhile, or for the network.
     pub(crate) async fn start(settings: &SnapshotSettings<'_>) -> CdcResult<Self> {
-        let mut connection = Connection::open(settings.connection).await?;
-        session::prepare(&mut connection).await?;
+        let mut connection = open(settings.connection).await?;
         let facts = ServerFacts::read(&mut connection).await?;
         let before = CapturedTables::list(&mut connection, settings.is_captured).await?;
         before.check_engines()?;
         let definitions = read_definitions(&mut connection, &facts, &before).await?;
         let tables: Vec<TableInfo> =
             before.captured.iter().filter(|table| (settings.is_read)(&table.name)).cloned().collect();
-        let position = match connection.version().flavor {
-            Flavor::Mariadb => place::begin_mariadb(&mut connection).await?,
-            _ => lock::begin_mysql(&mut connection, &tables, settings.connection).await?,
+        let mut others = Vec::new();
+        // without tables there is nothing to read
+        let count = if tables.is_empty() { 1 } else { settings.readers };
+        for _ in 1..count {
+            others.push(open(settings.connection).await?);
+        }
+        let (position, cuts) = match connection.version().flavor {
+            Flavor::Mariadb => {
+                let position = place::begin_mariadb(&mut connection).await?;
+                let mut cuts = vec![position.cut()];
+                for other in &mut others {
+                    cuts.push(place::begin_mariadb(other).await?.cut());
+                }
+                (position, cuts)
+            }
+            _ => {
+                let locked =
+                    lock::begin_mysql(&mut connection, &mut others, &tables, settings.connection).await;
+                let position = locked?;
+                let cut = position.cut();
+                (position, vec![cut])
+            }
         };
-        // what is the same before and after was the same at the place
+        // what is the same before and after was the same at the places
         let after = CapturedTables::list(&mut connection, settings.is_captured).await?;
         if after.names() != before.names() {
             return Err(changed("tables were created, dropped or renamed"));
         }
+        let shared = Arc::new(Tables { facts: facts.clone(), definitions: definitions.history.clone() });
+        let mut first = TableSession::new(connection, &shared);
         for table in &before.captured {
-            check_definition(&mut connection, &facts, &definitions.history, table).await?;
+            first.check_definition(table).await?;
         }
-        connection.query(&format!("SAVEPOINT {SAVEPOINT}")).await?;
-        Ok(Self { session: connection, position, definitions, tables, captured: before.captured, facts })
-    }
-
-    /// Whether a table has rows.
-    ///
-    /// # Errors
-    /// `Unreachable` if the table was changed since, or for the network.
-    pub(crate) async fn has_rows(&mut self, table: &TableInfo) -> CdcResult<bool> {
-        let found = self.session.query(&format!("SELECT EXISTS (SELECT 1 FROM {})", table.quoted())).await;
-        let found = found.map_err(|error| read_error(table, error))?;
-        self.release().await?;
-        Ok(found.column(0).next() == Some("1"))
-    }
-
-    /// Checks that a table is as it was at the place of the snapshot, and lets it stay so until it is
-    /// released. To be called before its rows are read.
-    ///
-    /// # Errors
-    /// `Unreachable` if the table was changed since.
-    pub(crate) async fn hold(&mut self, table: &TableInfo) -> CdcResult<()> {
-        // a transaction that has read a table keeps others from changing its definition
-        let held = self.session.query(&format!("SELECT 1 FROM {} LIMIT 0", table.quoted())).await;
-        held.map_err(|error| read_error(table, error))?;
-        check_definition(&mut self.session, &self.facts, &self.definitions.history, table).await
-    }
-
-    /// Lets others change the definitions of the tables that were read.
-    ///
-    /// # Errors
-    /// Those of the connection.
-    pub(crate) async fn release(&mut self) -> CdcResult<()> {
-        // the snapshot itself is kept
-        self.session.query(&format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}")).await?;
-        Ok(())
-    }
-
-    /// Ends the transaction.
-    ///
-    /// # Errors
-    /// Those of the connection.
-    pub(crate) async fn end(mut self) -> CdcResult<()> {
-        self.session.query("ROLLBACK").await?;
-        Ok(())
+        let mut readers = vec![first];
+        readers.extend(others.into_iter().map(|connection| TableSession::new(connection, &shared)));
+        for reader in &mut readers {
+            reader.set_savepoint().await?;
+        }
+        Ok(Self { readers, position, cuts, definitions, tables, captured: before.captured, facts })
     }
 }
 
-async fn check_definition(
-    connection: &mut Connection,
-    facts: &ServerFacts,
-    history: &SchemaHistory,
-    table: &TableInfo,
-) -> CdcResult<()> {
-    let now = read_table(connection, facts, history, table).await?;
-    match history.table(&table.name.database, &table.name.table) {
-        Some(found) if Some(found) == now.as_ref() => Ok(()),
-        _ => Err(changed(&format!("table {} was changed", table.name))),
-    }
-}
-
-/// Returns the error of reading rows. A table that was changed or dropped since is read in the next attempt.
-pub(crate) fn read_error(table: &TableInfo, error: ConnectionError) -> CdcError {
-    let is_changed =
-        matches!(&error, ConnectionError::Server { source, .. } if CHANGED.contains(&source.code));
-    let error = CdcError::from(error);
-    let kind = if is_changed { CdcErrorKind::Unreachable } else { error.kind() };
-    CdcError::new(kind, format!("cannot read table {}: {error}", table.name)).because(error)
-}
-
-/// The next attempt reads the tables again.
-fn changed(what: &str) -> CdcError {
-    CdcError::new(CdcErrorKind::Unreachable, format!("{what} while the snapshot was read"))
+async fn open(settings: &ConnectionSettings) -> CdcResult<Connection> {
+    let mut connection = Connection::open(settings).await?;
+    super::session::prepare(&mut connection).await?;
+    Ok(connection)
 }

@@ -10,9 +10,9 @@ use crate::mysql::binlog::{
 };
 use crate::mysql::catalog::ServerFacts;
 use crate::mysql::ddl::{Statement, parse};
-use crate::mysql::offset::{Cut, LogPoint, TransactionId};
+use crate::mysql::offset::{LogPoint, TransactionId};
 use crate::mysql::schema_history::{SchemaHistory, Table, TableName};
-use std::collections::BTreeMap;
+use crate::mysql::snapshot_rows::{PartialRows, SnapshotRows};
 use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, StreamError>;
@@ -42,7 +42,7 @@ pub(crate) struct LogReader {
     /// When the last event was logged.
     timestamp: Option<u32>,
     /// The tables whose rows were read later than the log up to here.
-    cuts: BTreeMap<TableName, Cut>,
+    snapshot: SnapshotRows,
 }
 
 /// In which part of a transaction the reader is.
@@ -87,15 +87,15 @@ impl LogReader {
             commits_at_prepare: false,
             is_statement_ended: false,
             timestamp: None,
-            cuts: BTreeMap::new(),
+            snapshot: SnapshotRows::default(),
         }
     }
 
     /// Sets tables whose rows were read later: their changes before the cuts are passed over, and their
     /// definitions are those at the cuts.
     #[must_use]
-    pub(crate) fn with_cuts(mut self, cuts: BTreeMap<TableName, Cut>) -> Self {
-        self.cuts = cuts;
+    pub(crate) fn with_snapshot_rows(mut self, snapshot: SnapshotRows) -> Self {
+        self.snapshot = snapshot;
         self
     }
 
@@ -228,13 +228,34 @@ impl LogReader {
 
     /// Whether the rows of a table were read after the present transaction.
     fn is_in_snapshot(&self, table: &TableName) -> bool {
-        let Some(cut) = self.cuts.get(table) else { return false };
-        let transaction = match &self.state {
-            State::Open(transaction) => transaction,
-            State::Announced { transaction, .. } => transaction,
-            State::Between => return cut.contains(None, &self.here()),
-        };
-        cut.contains(transaction.id.as_ref(), &transaction.start)
+        let Some(cut) = self.snapshot.cuts.get(table) else { return false };
+        let (id, start) = self.transaction();
+        cut.contains(id, &start)
+    }
+
+    /// Returns what snapshots have read of a table at several cuts, as to the present transaction; `None` for
+    /// a table that was read at one cut.
+    pub(crate) fn partial_rows(&self, table: &TableName) -> Option<PartialRows> {
+        let partial = self.snapshot.partial.get(table)?;
+        let definition = self.schema.table(&table.database, &table.table)?;
+        let (id, start) = self.transaction();
+        Some(partial.rows(id, &start, definition))
+    }
+
+    /// Whether the definition of a table is that of a snapshot after the present transaction.
+    fn is_definition_later(&self, table: &TableName) -> bool {
+        let (id, start) = self.transaction();
+        let is_later = self.snapshot.partial.get(table).is_some_and(|t| t.has_later_definition(id, &start));
+        is_later || self.is_in_snapshot(table)
+    }
+
+    /// Returns the id and the start of the present transaction.
+    fn transaction(&self) -> (Option<&TransactionId>, LogPoint) {
+        match &self.state {
+            State::Open(transaction) => (transaction.id.as_ref(), transaction.start.clone()),
+            State::Announced { transaction, .. } => (transaction.id.as_ref(), transaction.start.clone()),
+            State::Between => (None, self.here()),
+        }
     }
 
     /// Returns the place of the event that is being read.
@@ -395,7 +416,8 @@ impl LogReader {
         let collation = query.variables.charset.map(|charset| charset.server);
         let session = self.facts.session(database, collation);
         let tables = tables_of(&statement, &session, self.schema.history());
-        let kept = self.cuts.keys().filter(|name| self.is_in_snapshot(name));
+        let SnapshotRows { cuts, partial } = &self.snapshot;
+        let kept = cuts.keys().chain(partial.keys()).filter(|name| self.is_definition_later(name));
         let kept: Vec<Table> =
             kept.filter_map(|name| self.schema.table(&name.database, &name.table).cloned()).collect();
         let changes = self.schema.apply(&statement, &session, || tables);
@@ -427,9 +449,11 @@ impl LogReader {
             if self.changed.as_ref() != Some(&table.table.name) {
                 self.changed = Some(table.table.name.clone());
             }
+            let read = self.partial_rows(&table.table.name);
             step.change = Some(Change::Rows(RowsChange {
                 table,
                 event,
+                read,
                 timestamp: header.timestamp,
                 server_id: header.server_id,
                 position: self.event_start,

@@ -4,6 +4,7 @@ use super::table_maps::OpenTable;
 use crate::mysql::binlog::{RowsEvent, TransactionPayload};
 use crate::mysql::offset::{LogPoint, TransactionId};
 use crate::mysql::schema_history;
+use crate::mysql::snapshot_rows::PartialRows;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -40,6 +41,8 @@ pub(crate) struct RowsChange<'e> {
     pub(crate) table: Arc<OpenTable>,
     /// The rows.
     pub(crate) event: RowsEvent<'e>,
+    /// What the rows of snapshots contain of the transaction, if not all contain the same.
+    pub(crate) read: Option<PartialRows>,
     /// When the statement started, in seconds since 1970-01-01 UTC.
     pub(crate) timestamp: u32,
     /// The server that first logged the rows.

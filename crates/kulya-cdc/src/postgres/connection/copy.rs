@@ -10,9 +10,6 @@ use crate::{CdcError, CdcResult};
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 
-/// What a session waits for.
-const ROWS: &str = "rows of the snapshot";
-
 /// The next line of a COPY.
 pub(crate) enum Line {
     Arrived(Frame),
@@ -99,18 +96,19 @@ impl CopySession {
     /// Waits until more bytes have arrived.
     ///
     /// # Errors
-    /// `Unreachable` when the connection is lost.
+    /// `Unreachable` when the connection is closed.
     pub(crate) async fn receive(&mut self) -> CdcResult<()> {
-        wait_for(&self.target, &self.process, ROWS, self.wire.receive()).await.map(drop)
+        wait_for(&self.target, &self.process, "rows of the snapshot", self.wire.receive()).await.map(drop)
     }
 
     /// Returns whether another line follows the one that was taken last.
     ///
     /// # Errors
-    /// `Unreachable` when the connection is lost.
+    /// `Unreachable` when the connection is closed.
     pub(crate) async fn is_followed(&mut self) -> CdcResult<bool> {
         loop {
-            match wait_for(&self.target, &self.process, ROWS, self.wire.next_tag()).await? {
+            let next = self.wire.next_tag();
+            match wait_for(&self.target, &self.process, "rows of the snapshot", next).await? {
                 b'd' => return Ok(true),
                 // a notice, a setting, a notification
                 b'N' | b'S' | b'A' => drop(self.next_frame().await?),
@@ -132,7 +130,7 @@ impl CopySession {
             if let Some(frame) = self.wire.take_frame()? {
                 return Ok(frame);
             }
-            self.receive().await?;
+            wait_for(&self.target, &self.process, "rows of the snapshot", self.wire.receive()).await?;
         }
     }
 

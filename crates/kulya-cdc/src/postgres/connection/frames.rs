@@ -7,6 +7,8 @@ use bytes::{Buf, Bytes, BytesMut};
 /// The size up to which frames are kept whole, in bytes. Bytes, the type whose text is longest compared with
 /// its JSON, fill an event of 8 MiB with a text of 12.
 const MAX_WHOLE_BYTES: usize = 12 << 20;
+/// The size from which a frame gets memory of its own, in bytes.
+const LARGE_BYTES: usize = 512 << 10;
 /// The number of bytes that are kept of a larger frame: its kind, its table, and mostly its key.
 const HEAD_BYTES: usize = 64 << 10;
 /// The maximum size of a frame in bytes; the server's own limit of a message.
@@ -70,6 +72,10 @@ impl FrameBuffer {
         }
         let mut frame = self.bytes.split_to(size);
         frame.advance(5);
+        if size > LARGE_BYTES {
+            // otherwise the buffer would keep the memory of the frame
+            self.bytes = BytesMut::from(&*self.bytes);
+        }
         Ok(Some(Frame { tag, payload: frame.freeze(), cut_from: None }))
     }
 
@@ -139,6 +145,17 @@ mod tests {
         let large = self::buffer(b"d\x10\0\0\0");
         assert_eq!(large.wanted_bytes(), 0, "it will be cut");
         assert_eq!(self::buffer(b"").next_tag(), None);
+    }
+
+    #[test]
+    fn memory_of_a_large_frame_is_its_own() {
+        let length = LARGE_BYTES + 4;
+        let content = vec![7; length - 4];
+        let mut buffer =
+            buffer(&[b"d", &(length as u32).to_be_bytes()[..], &content, b"Z\0\0\0\x05I"].concat());
+        assert_eq!(buffer.take().unwrap().unwrap().payload, content);
+        assert!(buffer.bytes.capacity() < 100, "{}", buffer.bytes.capacity());
+        assert_eq!(buffer.take(), Ok(Some(whole(b'Z', b"I"))), "the next frame");
     }
 
     #[test]

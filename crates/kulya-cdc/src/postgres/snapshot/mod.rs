@@ -7,7 +7,6 @@
 //! they complete are one commit: a table, or a range of its key. So after a crash the next run reads what no
 //! commit has, at another cut (`docs/design/0008-parallel-snapshots.md`).
 
-mod collector;
 mod planner;
 mod reader;
 mod row_writer;
@@ -24,19 +23,21 @@ use super::settings::Target;
 use crate::debezium::events::EventContext;
 use crate::debezium::snapshot_mark::TablePlace;
 use crate::output::Output;
+use crate::snapshot_parts::{self, HandOver, ReadRange, SnapshotPosition};
 use crate::snapshot_progress::TableList;
-use crate::{CdcError, CdcErrorKind, CdcResult, Progress};
-use collector::Collector;
+use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress};
 use kulya_store::supervision::catch_and_log;
 use planner::{PlannedTable, Planner};
-use reader::{Reader, Shared};
+use reader::Reader;
 use row_writer::RowContext;
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use work::relation;
 
+/// The time that a reader waits for a lock, in milliseconds. This session has the locks of all tables, so a
+/// reader waits only behind a statement that waits for this session, as an ALTER TABLE does: neither would
+/// end. The attempt ends instead, the statement runs, and the next attempt goes on after it.
+const MAX_LOCK_MILLIS: u32 = 1000;
 /// The number of tables that one statement locks.
 const TABLES_PER_LOCK: usize = 100;
 
@@ -122,40 +123,35 @@ impl<'a> Snapshot<'a> {
         let end = parse_lsn(&self.session.value("SELECT pg_current_wal_insert_lsn()").await?)?;
         let cut = SnapshotCut::parse(end, &snapshot)
             .ok_or_else(|| CdcError::source(format!("{snapshot:?} is not a snapshot")))?;
-        let rows = Arc::new(RowContext::new(self.events, output.clock, self.target, &cut, position));
+        let context = Arc::new(RowContext::new(self.events, output.clock, self.target, &cut, position));
         let mut planned = plan(tables, position, list);
         self.mark_last_with_rows(&mut planned).await?;
         let settings = &self.target.settings;
-        let (work, work_receiver) = mpsc::channel(settings.snapshot_readers as usize);
-        let (parts, parts_receiver) = mpsc::channel(1);
-        let shared = Arc::new(Shared {
-            rows,
-            work: Mutex::new(work_receiver),
-            turn: Arc::new(Semaphore::new(1)),
-            large_rows: Arc::new(Semaphore::new(1)),
-        });
+        let (work, shared, parts) = snapshot_parts::connect(settings.snapshot_readers);
         let estimate = |table: &PlannedTable| table.published.info.rows.saturating_sub(table.read.rows);
         let rows = planned.iter().map(estimate).sum();
         (output.on_progress)(Progress::SnapshotStarted { tables: planned.len(), rows });
         // ends the readers when this function ends, however it does
         let mut readers = JoinSet::new();
         for session in self.open_sessions(settings.snapshot_readers).await? {
-            let reader = Reader::new(session, &shared, parts.clone());
+            let reader = Reader::new(session, &context, HandOver::new(&shared));
             readers.spawn(catch_and_log("snapshot reader", reader.run()));
         }
-        drop((parts, shared));
+        drop(shared);
         let numbers: Vec<usize> = planned.iter().map(|table| table.number).collect();
         let reads = position.snapshot_reads.get_or_insert_default();
-        reads.cuts.push(cut);
-        let mut collector = Collector::new(position, list.text(), output);
+        let cut = reads.progress.add_cuts(&mut reads.cuts, [cut]);
         let mut planner = Planner {
             session: self.session,
             events: self.events,
             catalog: &mut self.catalog,
             chunk_rows: u64::from(settings.snapshot_chunk_rows),
+            cut,
         };
-        tokio::try_join!(planner.plan(planned, work), collector.collect(parts_receiver))?;
-        collector.finish(&numbers)
+        let mut progress = Progressing { position, list: Some(list.text()) };
+        let collect = snapshot_parts::collect(parts, &mut progress, output);
+        tokio::try_join!(planner.plan(planned, work), collect)?;
+        position.snapshot_reads.get_or_insert_default().progress.check_complete(&numbers)
     }
 
     /// Opens sessions that see what this one's transaction sees.
@@ -166,6 +162,8 @@ impl<'a> Snapshot<'a> {
             let mut session = CopySession::open(self.target).await?;
             session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
             session.execute(&format!("SET TRANSACTION SNAPSHOT {}", literal(&snapshot))).await?;
+            session.execute(&format!("SET LOCAL lock_timeout = {MAX_LOCK_MILLIS}")).await?;
+            session.execute(&format!("SAVEPOINT {}", reader::SAVEPOINT)).await?;
             sessions.push(session);
         }
         Ok(sessions)
@@ -177,11 +175,11 @@ impl<'a> Snapshot<'a> {
             let filter = published.filter.as_ref().map(|filter| format!(" WHERE {filter}"));
             let relation = relation(&published.info, self.events);
             let exists = format!("SELECT EXISTS (SELECT FROM {relation}{})", filter.unwrap_or_default());
-            let found =
-                wait::run(self.session, "the first row of a table", &exists).await.map_err(|error| {
-                    let what = format!("reading table {} failed: {error}", published.info.name());
-                    CdcError::new(error.kind(), what).because(error)
-                })?;
+            let found = wait::run(self.session, "the first row of a table", &exists).await;
+            let found = found.map_err(|error| {
+                let what = format!("reading table {} failed: {error}", published.info.name());
+                CdcError::new(error.kind(), what).because(error)
+            })?;
             if found.first().and_then(|row| row.get(0)) == Some("t") {
                 place.is_last = true;
                 break;
@@ -191,39 +189,42 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-/// Numbers the tables, and looks up what is read of them. Tables that an interrupted run would have read and
-/// that are not among them exist no more.
+/// The position while a snapshot is read.
+struct Progressing<'a> {
+    position: &'a mut PostgresPosition,
+    /// The list of the snapshot's tables, until it is committed.
+    list: Option<Arc<str>>,
+}
+
+impl SnapshotPosition for Progressing<'_> {
+    fn add(&mut self, range: ReadRange, rows: u64) -> CdcResult<bool> {
+        range.add_to(&mut self.position.snapshot_reads.get_or_insert_default().progress, rows)
+    }
+
+    fn checkpoint(&mut self) -> Checkpoint {
+        Checkpoint { position: Position::Postgres(self.position.clone()), history: self.list.take() }
+    }
+}
+
+/// Numbers the tables, and looks up what is read of them.
 fn plan(
     tables: &[PublishedTable],
     position: &mut PostgresPosition,
     list: &mut TableList,
 ) -> Vec<PlannedTable> {
+    let names: Vec<String> = tables.iter().map(|table| table.info.quoted()).collect();
     let progress = &mut position.snapshot_reads.get_or_insert_default().progress;
-    let known = list.len();
-    let mut planned: Vec<PlannedTable> = Vec::new();
-    for published in tables {
-        let name = published.info.name();
-        let number = match list.number(&name) {
-            Some(number) if number >= progress.finished => number,
-            earlier => {
-                let number = list.add(name);
-                // it was there no more when the tables up to its number were finished
-                if let Some(read) = earlier.map(|earlier| progress.take(earlier)) {
-                    progress.set(number, read);
-                }
-                number
-            }
-        };
-        let place = TablePlace { is_first: false, is_last: false };
-        let (published, read) = (published.clone(), progress.table(number));
-        planned.push(PlannedTable { number, published, place, read });
-    }
-    let mut missing: BTreeSet<usize> = (progress.finished..known).collect();
-    for table in &planned {
-        missing.remove(&table.number);
-    }
-    missing.retain(|number| !progress.table(*number).is_complete());
-    progress.finish_missing(&missing);
+    let numbers = progress.number_tables(&names, list);
+    let mut planned: Vec<PlannedTable> = tables
+        .iter()
+        .zip(numbers)
+        .map(|(published, number)| PlannedTable {
+            number,
+            published: published.clone(),
+            place: TablePlace { is_first: false, is_last: false },
+            read: progress.table(number),
+        })
+        .collect();
     planned.sort_by_key(|table| table.number);
     if let Some(first) = planned.first_mut() {
         first.place.is_first = true;

@@ -43,6 +43,8 @@ pub(super) struct Planner<'a> {
     pub(super) catalog: &'a mut Catalog,
     /// The number of rows of a range; 0 to read tables as wholes.
     pub(super) chunk_rows: u64,
+    /// The number of the run's cut.
+    pub(super) cut: usize,
 }
 
 impl Planner<'_> {
@@ -70,10 +72,10 @@ impl Planner<'_> {
         let layout = self.layout(planned, &table).await?;
         let rows = self.range_rows(published.info.rows, layout.bytes);
         let relation = relation(&published.info, self.events);
-        let table = TableWork::new(*number, published, *place, relation, layout.key, table)?;
+        let table = TableWork::new((*number, self.cut), published, *place, relation, layout.key, table)?;
         let table = Arc::new(table);
         let Some(key) = table.key() else {
-            return Ok(work.send(Work { table, after: None, to: None }).await.is_ok());
+            return Ok(work.send(table.range(None, None)).await.is_ok());
         };
         for (mut after, to) in read.missing() {
             loop {
@@ -82,8 +84,7 @@ impl Planner<'_> {
                 let bound = bound.await.map_err(|error| table.failed(error))?;
                 let is_last = bound.is_none();
                 let end = bound.or_else(|| to.clone());
-                let range = Work { table: Arc::clone(&table), after, to: end.clone() };
-                if work.send(range).await.is_err() {
+                if work.send(table.range(after, end.clone())).await.is_err() {
                     return Ok(false);
                 }
                 if is_last {
@@ -134,7 +135,7 @@ impl Planner<'_> {
         }
         let key = KeyColumns::read(self.session, oid).await?;
         let key = key.filter(|key| has_keys && key_cells(key, table).is_some());
-        if is_continued && key.as_ref().is_none_or(|key| key.columns() != read.columns) {
+        if is_continued && key.as_ref().is_none_or(|key| key.columns()[..] != read.columns) {
             return Err(CdcError::new(
                 CdcErrorKind::Position,
                 format!(

@@ -9,6 +9,7 @@ use crate::debezium::required_columns::write_with_optional_columns;
 use crate::debezium::row_image::Findings;
 use crate::postgres::copy_line::CopyLine;
 use crate::postgres::offset::{PostgresPosition, SnapshotCut};
+use crate::postgres::pgoutput::Cell;
 use crate::postgres::settings::Target;
 use crate::postgres::source_block::{Origin, SourceStart};
 use crate::postgres::table::{Image, Table, TableRow};
@@ -91,13 +92,13 @@ impl RowWriter {
             |table, batch, order, findings| {
                 let after = TableRow { table, cells: &cells, image: Image::Complete };
                 let change = Change { operation: Operation::Read, before: None, after: Some(&after) };
-                let context = ChangeContext {
+                let change_context = ChangeContext {
                     events: &context.events,
                     table: &table.events,
                     now: &now,
                     source: &|out| origin.write(&table.source_members, out),
                 };
-                write_change(batch, &change, &context, order, findings);
+                write_change(batch, &change, &change_context, order, findings);
             },
             |table, nulls| table.with_optional(&context.events, nulls),
         );
@@ -118,7 +119,6 @@ impl RowWriter {
 
     /// Returns the key of a row, by the indexes of its columns; `None` if a value is no text.
     pub(super) fn key(&mut self, line: &[u8], columns: &[usize]) -> Option<Key> {
-        use crate::postgres::pgoutput::Cell;
         let cells = self.line.parse(line);
         let value = |index: &usize| match cells.get(*index) {
             Some(Cell::Text(text)) => std::str::from_utf8(text).ok().map(str::to_owned),

@@ -4,20 +4,27 @@ use crate::debezium::Compatibility;
 use crate::debezium::events::EventContext;
 use crate::debezium::snapshot_mark::TablePlace;
 use crate::postgres::catalog::TableInfo;
+use crate::postgres::connection::server_error::ServerError;
 use crate::postgres::connection::session::identifier;
 use crate::postgres::key_range::KeyColumns;
 use crate::postgres::publication::PublishedTable;
 use crate::postgres::table::Table;
-use crate::snapshot_progress::{Key, KeyColumn, KeyRange};
-use crate::{CdcError, CdcResult};
+use crate::snapshot_parts::ReadRange;
+use crate::snapshot_progress::Key;
+use crate::{CdcError, CdcErrorKind, CdcResult};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The server's code of a lock that was not there in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// A table that is read.
 #[derive(Debug)]
 pub(super) struct TableWork {
     /// The table's number in the list of the snapshot's tables.
-    pub(super) number: usize,
-    pub(super) name: String,
+    number: usize,
+    /// The number of the cut at which its rows are read.
+    cut: usize,
+    name: Arc<str>,
     pub(super) place: TablePlace,
     /// The table as a statement names it, and its columns.
     relation: String,
@@ -34,7 +41,7 @@ pub(super) struct TableWork {
 
 impl TableWork {
     pub(super) fn new(
-        number: usize,
+        (number, cut): (usize, usize),
         published: &PublishedTable,
         place: TablePlace,
         relation: String,
@@ -50,7 +57,8 @@ impl TableWork {
         };
         Ok(Self {
             number,
-            name: published.info.name(),
+            cut,
+            name: published.info.name().into(),
             place,
             relation,
             columns: columns.join(", "),
@@ -61,11 +69,20 @@ impl TableWork {
         })
     }
 
-    /// Returns the query of the rows of a range, in key order, or of all rows.
-    fn select(&self, after: Option<&Key>, to: Option<&Key>) -> String {
+    /// Returns the statement that reads the rows of a range, in key order, or all rows.
+    pub(super) fn copy(&self, range: &ReadRange) -> String {
         let Self { columns, relation, .. } = self;
+        let condition = self.condition(range.after.as_ref(), range.to.as_ref());
         let order = self.key.as_ref().map(|key| format!(" ORDER BY {}", key.names())).unwrap_or_default();
-        format!("SELECT {columns} FROM {relation}{}{order}", self.condition(after, to))
+        format!("COPY (SELECT {columns} FROM {relation}{condition}{order}) TO STDOUT")
+    }
+
+    /// Returns the work of reading a range.
+    pub(super) fn range(self: &Arc<Self>, after: Option<Key>, to: Option<Key>) -> Work {
+        let columns = self.key.as_ref().map_or_else(Arc::default, |key| Arc::clone(key.columns()));
+        let range =
+            ReadRange { table: self.number, name: Arc::clone(&self.name), columns, after, to, cut: self.cut };
+        Work { table: Arc::clone(self), range }
     }
 
     /// Returns the condition of the published rows of a range, with WHERE; empty for all rows.
@@ -84,13 +101,9 @@ impl TableWork {
         self.key.as_ref()
     }
 
-    /// Returns the columns of the key by whose ranges the table is read.
-    pub(super) fn key_columns(&self) -> &[KeyColumn] {
-        self.key.as_ref().map_or(&[], KeyColumns::columns)
-    }
-
-    pub(super) fn key_cells(&self) -> &[usize] {
-        &self.key_cells
+    /// Returns the indexes of the key's columns in a row; `None` for a table that is read as a whole.
+    pub(super) fn key_cells(&self) -> Option<&[usize]> {
+        self.key.is_some().then_some(&self.key_cells)
     }
 
     pub(super) fn version(&self) -> Arc<Table> {
@@ -110,7 +123,12 @@ impl TableWork {
 
     /// Returns an error of reading the table.
     pub(super) fn failed(&self, error: CdcError) -> CdcError {
-        CdcError::new(error.kind(), format!("reading table {} failed: {error}", self.name)).because(error)
+        let name = &self.name;
+        if ServerError::cause_of(&error).is_some_and(|cause| cause.code == LOCK_NOT_AVAILABLE) {
+            let what = format!("a statement waits to change table {name}: its snapshot goes on after it");
+            return CdcError::new(CdcErrorKind::Unreachable, what).because(error);
+        }
+        CdcError::new(error.kind(), format!("reading table {name} failed: {error}")).because(error)
     }
 }
 
@@ -118,31 +136,7 @@ impl TableWork {
 #[derive(Debug)]
 pub(super) struct Work {
     pub(super) table: Arc<TableWork>,
-    pub(super) after: Option<Key>,
-    pub(super) to: Option<Key>,
-}
-
-impl Work {
-    /// Returns the statement that reads the rows.
-    pub(super) fn copy(&self) -> String {
-        format!("COPY ({}) TO STDOUT", self.table.select(self.after.as_ref(), self.to.as_ref()))
-    }
-}
-
-/// What a batch completes.
-#[derive(Debug)]
-pub(super) struct ReadRange {
-    pub(super) table: Arc<TableWork>,
-    pub(super) after: Option<Key>,
-    pub(super) to: Option<Key>,
-}
-
-impl ReadRange {
-    /// Returns the range, read at a cut.
-    pub(super) fn at(self, cut: usize) -> (Arc<TableWork>, KeyRange) {
-        let Self { table, after, to } = self;
-        (table, KeyRange { after, to, cut })
-    }
+    pub(super) range: ReadRange,
 }
 
 /// Returns a table as a statement names it: without the tables that inherit from it, whose rows are their

@@ -9,7 +9,7 @@ use crate::debezium::required_columns::write_with_optional_columns;
 use crate::debezium::row_image::Findings;
 use crate::output::Output;
 use crate::postgres::pgoutput::{Cell, Message, OldTuple, Tuple};
-use crate::postgres::snapshot_rows::{Contained, TableChange};
+use crate::postgres::snapshot_rows::TableChange;
 use crate::postgres::table::{Image, TableRow};
 use crate::postgres::transaction::Transaction;
 use std::sync::Arc;
@@ -126,12 +126,12 @@ impl ReplicationStream<'_> {
             old: change.before.map(|(cells, _)| cells),
             new: change.after.map(Vec::as_slice),
         })?;
-        Ok(match contained {
-            Contained::Nothing => Some(change),
-            Contained::Old => Some(RowChange { operation: Operation::Create, before: None, ..change }),
-            Contained::New => Some(RowChange { operation: Operation::Delete, after: None, ..change }),
-            Contained::All => None,
-        })
+        Ok(contained.rest_of(change.operation).map(|operation| RowChange {
+            operation,
+            before: change.before.filter(|_| operation != Operation::Create),
+            after: change.after.filter(|_| operation != Operation::Delete),
+            lsn: change.lsn,
+        }))
     }
 
     /// Returns whether the rows of snapshots contain the change of a row of which only the first cells are

@@ -6,6 +6,7 @@ mod change;
 mod logical_message;
 mod messages;
 mod relations;
+mod replay;
 mod run;
 mod state;
 

@@ -12,6 +12,8 @@ use crate::postgres::offset::PostgresPosition;
 use crate::postgres::settings::Target;
 use crate::postgres::snapshot_rows::{ReadTable, SnapshotRows};
 use crate::postgres::source_block::{Origin, SourceStart};
+use crate::postgres::spool::{Spool, SpoolReader, SpooledTransaction};
+use crate::postgres::streamed::StreamCommit;
 use crate::postgres::table::Table;
 use crate::postgres::transaction::{LastCommit, Transaction};
 use std::collections::{HashMap, VecDeque};
@@ -40,12 +42,29 @@ pub(crate) struct ReplicationStream<'a> {
     pub(super) snapshot_rows: SnapshotRows,
     /// What they have read of the tables of `relations`.
     pub(super) read_tables: HashMap<u32, ReadTable>,
+    /// The transactions that have not ended; `None` if the server sends them when they are committed.
+    pub(super) spool: Option<Spool>,
+    /// The number of each table's last description, in the order of arrival, if there is a spool.
+    pub(super) described: HashMap<u32, u64>,
+    /// The committed transaction that is read from the spool.
+    pub(super) replay: Option<Replay>,
+    pub(super) server_version: u32,
     pub(super) replaced_values: ReplacedValues,
     pub(super) transaction: Option<Transaction>,
     pub(super) last_commit: Option<LastCommit>,
     pub(super) now: ProcessingTime,
     pub(super) is_caught_up: bool,
     pub(super) meter: LogMeter,
+}
+
+/// A committed transaction that is read from the spool.
+pub(super) struct Replay {
+    pub(super) commit: StreamCommit,
+    pub(super) transaction: SpooledTransaction,
+    pub(super) reader: SpoolReader,
+    pub(super) has_begun: bool,
+    /// The tables that were described after this transaction described them, as other transactions have them.
+    pub(super) later: Vec<(u32, Option<Arc<Table>>)>,
 }
 
 impl<'a> ReplicationStream<'a> {
@@ -73,6 +92,10 @@ impl<'a> ReplicationStream<'a> {
             relations: HashMap::new(),
             snapshot_rows,
             read_tables: HashMap::new(),
+            spool: None,
+            described: HashMap::new(),
+            replay: None,
+            server_version: 0,
             replaced_values: ReplacedValues::default(),
             transaction: None,
             last_commit: None,
@@ -80,6 +103,11 @@ impl<'a> ReplicationStream<'a> {
             is_caught_up: false,
             meter: LogMeter::default(),
         }
+    }
+
+    /// Sets the server's version as a number, and the spool for what it sends before transactions end.
+    pub(crate) fn with_server(self, version: u32, spool: Option<Spool>) -> Self {
+        Self { server_version: version, spool, ..self }
     }
 }
 

@@ -79,15 +79,22 @@ impl ReplicationConnection {
         })
     }
 
-    /// Starts streaming from a position of a slot.
+    /// Starts streaming from a position of a slot; with `is_streaming` also transactions that have not ended.
     ///
     /// # Errors
     /// `Busy` when the slot is in use; `Unreachable`, `Source`.
-    pub(crate) async fn start(&mut self, slot: &str, lsn: u64, publication: &str) -> CdcResult<()> {
+    pub(crate) async fn start(
+        &mut self,
+        slot: &str,
+        lsn: u64,
+        publication: &str,
+        is_streaming: bool,
+    ) -> CdcResult<()> {
         slot.clone_into(&mut self.slot);
         self.confirmed = lsn;
+        let protocol = if is_streaming { "'2', streaming 'on'" } else { "'1'" };
         let sql = format!(
-            "START_REPLICATION SLOT {} LOGICAL {:X}/{:X} (proto_version '1', messages 'true', publication_names {})",
+            "START_REPLICATION SLOT {} LOGICAL {:X}/{:X} (proto_version {protocol}, messages 'true', publication_names {})",
             identifier(slot),
             lsn >> 32,
             lsn & 0xffff_ffff,
@@ -193,6 +200,16 @@ impl ReplicationConnection {
         }
     }
 
+    /// Sends a status update if one is due, while nothing is received.
+    ///
+    /// # Errors
+    /// `Unreachable`.
+    pub(crate) async fn report_status_if_due(&mut self) -> CdcResult<()> {
+        // what is not received meanwhile is no sign of a silent server
+        self.last_received = Instant::now();
+        if self.last_status.elapsed() >= STATUS_INTERVAL { self.send_status(false).await } else { Ok(()) }
+    }
+
     /// Confirms that everything before this position is stored durably.
     ///
     /// # Errors
@@ -255,9 +272,9 @@ impl ReplicationConnection {
     /// Returns the error of an object that is missing at a place of the log.
     fn undecodable(&self, error: ServerError) -> CdcError {
         let what = format!(
-            "PostgreSQL cannot decode the log: {}. It was dropped at a place that has not been read yet: drop slot {} \
+            "PostgreSQL cannot decode the log: {error}: it was dropped at a place that has not been read yet: drop slot {} \
              and capture under another name, or set snapshot-mode = \"when_needed\" to read all rows again",
-            error.message, self.slot
+            self.slot
         );
         CdcError::new(CdcErrorKind::Position, what).because(error)
     }
