@@ -119,7 +119,8 @@ mod tests {
     fn snapshots_count_as_far_as_they_reach() {
         let cut = SnapshotCut { lsn: 0x150, xmin: 1, xmax: 1, in_progress: Vec::new() };
         let mut position = position(Some(1), 0x80);
-        position.table_snapshots.insert("public.t".into(), cut);
+        assert!(check(&position, &place(2), Some(HISTORY)).is_ok());
+        position.snapshot_reads.get_or_insert_default().cuts.push(cut);
         assert!(check(&position, &place(2), Some(HISTORY)).is_err());
         position.forget_passed_snapshots();
         assert!(check(&position, &place(2), Some(HISTORY)).is_err());

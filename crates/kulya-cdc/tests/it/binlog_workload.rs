@@ -7,6 +7,11 @@ use kulya_cdc::mysql::connection::{Connection, ConnectionSettings, Rows};
 use std::collections::BTreeMap;
 use tokio::sync::Mutex;
 
+/// The error of a transaction that was rolled back because of a deadlock.
+const DEADLOCK: &str = "code: 1213";
+/// The number of attempts of a transaction.
+const MAX_DEADLOCKS: usize = 100;
+
 /// The tables of a load, and their current rows.
 pub(crate) struct BinlogWorkload {
     database: String,
@@ -74,7 +79,15 @@ impl Workload for BinlogWorkload {
     async fn transaction(&self, statements: &[String]) -> Result<(), String> {
         let all = [format!("USE {}", self.database), "BEGIN".to_owned()].into_iter();
         let all: Vec<String> = all.chain(statements.iter().cloned()).chain(["COMMIT".to_owned()]).collect();
-        self.run_all(&all).await.map(drop)
+        // as an application does: the lock of a snapshot may end a transaction that has changed one table and
+        // changes another
+        for _ in 0..MAX_DEADLOCKS {
+            match self.run_all(&all).await {
+                Err(error) if error.contains(DEADLOCK) => {}
+                result => return result.map(drop),
+            }
+        }
+        Err(format!("{MAX_DEADLOCKS} deadlocks, one after the other"))
     }
 
     async fn rows(&self, table: &str) -> BTreeMap<i64, i64> {

@@ -10,8 +10,8 @@ use crate::running::Subject;
 use kulya_cdc::{CaptureSettings, CdcErrorKind};
 use std::sync::Arc;
 
-/// An account with the password `kulya` whose secret has one iteration in place of 4,096, which are most of the
-/// work of a short capture.
+/// An account with the password `kulya` whose secret has one iteration in place of 4,096, which are most of
+/// the work of a short capture.
 const QUICK_LOGIN: &str = "DROP ROLE IF EXISTS kulya_quick
 CREATE ROLE kulya_quick SUPERUSER LOGIN REPLICATION PASSWORD \
 'SCRAM-SHA-256$1:a3VseWEtdGVzdHMtc2FsdA==$bc/79djXLFX36kSzc1/FJIQROBoga3KPnagjQNW93rQ=:00g2vZ528MyScTsSHaKFsRjwENkILVQ8yGBl7zSZ+A4='";

@@ -333,8 +333,12 @@ CREATE PUBLICATION plain FOR TABLE g",
         catch_up(&settings, &mut sink).await.unwrap();
         let rows: Vec<_> = changes(&sink, 0).iter().map(|change| change[3].clone()).collect();
         assert_eq!(rows, [json!({"id": 1, "s": 2, "v": 3}), streamed], "{publication}");
-        let drop_slot = format!("SELECT pg_drop_replication_slot('kulya_generated_{publication}')");
-        database.script(&drop_slot).await;
+        // the server notices the end of a reader with a delay
+        let slot = format!("pg_replication_slots WHERE slot_name = 'kulya_generated_{publication}'");
+        database
+            .script(&format!("SELECT pg_terminate_backend(active_pid, 10000) FROM {slot} AND active"))
+            .await;
+        database.script(&format!("SELECT pg_drop_replication_slot(slot_name) FROM {slot}")).await;
     }
     database.drop_everything().await;
 }

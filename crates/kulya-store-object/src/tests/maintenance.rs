@@ -303,9 +303,11 @@ async fn a_missing_copy_is_damage_only_of_a_recorded_checkpoint() {
     let newest = newest.into_iter().max_by_key(|path| path.to_string()).unwrap();
     // the checkpoint at the end of the log, which nothing has recorded
     let bucket = crate::bucket::Bucket::new(Arc::clone(&objects), &Path::from("a/store"), settings());
-    let (mut state, _) = crate::verify::scan(&bucket).await.unwrap();
-    bucket.create_checkpoint(state.next, &state.standalone_snapshot()).await.unwrap();
-    let unrecorded = Path::from(format!("a/store/checkpoint/{:020}", state.next));
+    let (state, _) = crate::verify::scan(&bucket).await.unwrap();
+    let (base, _) = state.next_checkpoint_base();
+    bucket.create_checkpoint(state.next, &state.snapshot(base)).await.unwrap();
+    let suffix = base.map(|base| format!(".{base:020}")).unwrap_or_default();
+    let unrecorded = Path::from(format!("a/store/checkpoint/{:020}{suffix}", state.next));
     objects.delete(&unrecorded).await.unwrap();
     assert_eq!(verify().await, []);
     objects.delete(&newest).await.unwrap();
