@@ -62,8 +62,8 @@ pub struct CaptureSettings {
     /// capture's name (`include.schema.changes`).
     pub schema_changes: bool,
     /// Whether events of MySQL and MariaDB contain the statement that changed the rows, where the server logs
-    /// it (`binlog_rows_query_log_events`, `binlog_annotate_row_events`; Debezium's `include.query`). No event
-    /// has it where rules for columns leave out or change values, which statements have.
+    /// it (`binlog_rows_query_log_events`, `binlog_annotate_row_events`; Debezium's `include.query`). No
+    /// event has it where rules for columns leave out or change values, which statements have.
     pub include_query: bool,
     /// The number by which MySQL or MariaDB knows this reader of its log, different from those of all other
     /// readers and servers. Default: a number that follows from the name.

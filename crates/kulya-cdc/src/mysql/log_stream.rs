@@ -24,7 +24,9 @@ use futures::FutureExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use large::MAX_WHOLE_BYTES;
+/// The size up to which events and rows are read as a whole, in bytes: one of a text of this size does not
+/// fit into an event of a stream.
+pub(crate) const MAX_WHOLE_BYTES: usize = 12 << 20;
 
 /// The number of log bytes without captured changes after which the position is stored, so that the server
 /// may purge the log.
