@@ -1,10 +1,14 @@
 //! Development tasks, run as `cargo xtask COMMAND`:
 //!
 //! - `test`: tidy, then every test of the workspace, with the servers they need.
-//! - `postgres -- CMD…`: runs CMD with temporary PostgreSQL servers, whose URLs are in its environment.
+//! - `postgres [--version N] -- CMD…`: runs CMD with temporary PostgreSQL servers, whose URLs are in its
+//!   environment; other versions than the system's need Java and Maven.
+//! - `postgres-versions [-- ARG…]`: all tests of capture on each version of PostgreSQL; the arguments are
+//!   those of the test harness, such as names of tests.
 //! - `mariadb -- CMD…`: the same with a MariaDB server; needs Debian's packages and openssl.
 //! - `mysql -- CMD…`: the same with a MySQL server; needs Java and Maven.
 //! - `pravega -- CMD…`: the same with Pravega servers; needs Java and Maven.
+//! - `pravega-faults [-- ARG…]`: the tests of captures with faults, with Pravega as their store.
 //! - `registry -- CMD…`: the same with Java schema registries; needs Java and Maven.
 //! - `s3 -- CMD…`: the same with an S3 server; needs Python.
 //! - `avro -- CMD…`: the same with Avro Java's schema resolution; needs Java and Maven.
@@ -26,7 +30,9 @@ mod jars;
 mod machete;
 mod mysql;
 mod postgres;
+mod postgres_versions;
 mod pravega;
+mod pravega_faults;
 mod registry;
 mod s3;
 mod schemathesis;
@@ -142,6 +148,14 @@ fn run() -> Result<()> {
         ["debezium", rest @ ..] => return debezium::run(rest),
         ["unused-dependencies"] => return machete::check(&mut cargo()),
         ["soak", rest @ ..] => return soak(rest),
+        ["postgres-versions", "--", rest @ ..] => return postgres_versions::run(&mut cargo(), rest),
+        ["postgres-versions"] => return postgres_versions::run(&mut cargo(), &[]),
+        ["pravega-faults", "--", rest @ ..] => return pravega_faults::run(&mut cargo(), rest),
+        ["pravega-faults"] => return pravega_faults::run(&mut cargo(), &[]),
+        ["postgres", "--version", version, "--", program, rest @ ..] => {
+            let programs = postgres::find_or_fetch(version)?;
+            return run_with(postgres::start(&programs)?, Command::new(program).args(rest));
+        }
         [command, "--", program, rest @ ..] => {
             if let Some(fixture) = FIXTURES.iter().find(|fixture| fixture.command == *command) {
                 return run_with((fixture.find)()?()?, Command::new(program).args(rest));
@@ -151,7 +165,7 @@ fn run() -> Result<()> {
     }
     let fixtures = FIXTURES.map(|fixture| format!("{} -- COMMAND…", fixture.command)).join(" | ");
     bail!(
-        "usage: cargo xtask test [cargo test arguments] | {fixtures} | schemathesis | soak [--shared] [--minutes N] | record-demo | debezium zoo|bench … | tidy [circles] | unused-dependencies"
+        "usage: cargo xtask test [cargo test arguments] | {fixtures} | postgres --version N -- COMMAND… | postgres-versions [-- ARG…] | pravega-faults [-- ARG…] | schemathesis | soak [--shared] [--minutes N] | record-demo | debezium zoo|bench … | tidy [circles] | unused-dependencies"
     )
 }
 
@@ -167,11 +181,16 @@ fn test(args: &[&str]) -> Result<()> {
         None => (args, &[][..]),
     };
     let selection = if selection.is_empty() { &["--workspace"] } else { selection };
+    // names of tests select those of the system's PostgreSQL
+    let has_no_names = harness.is_empty();
     let mut harness: Vec<String> = harness.iter().map(ToString::to_string).collect();
     harness.push("--include-ignored".to_owned());
     let is_needed = |fixture: &&Fixture| {
         selection.contains(&"--workspace") || fixture.crates.iter().any(|krate| selection.contains(krate))
     };
+    if selection.contains(&"--workspace") || selection.contains(&"kulya-cdc") {
+        harness.extend(postgres_versions::skipped(postgres::find_or_install()?.version()?));
+    }
     let mut found = Vec::new();
     let mut missing = Vec::new();
     for fixture in FIXTURES.iter().filter(is_needed) {
@@ -191,8 +210,14 @@ fn test(args: &[&str]) -> Result<()> {
     for start in found {
         servers.extend(start()?);
     }
-    let result = test_run::run(&built, cargo(), selection, &harness, &servers.variables);
-    drop(servers.servers);
+    let mut result = test_run::run(&built, cargo(), selection, &harness, &servers.variables);
+    drop(servers);
+    if has_no_names {
+        match postgres_versions::run_quick(&built) {
+            Ok(others) => missing.extend(others),
+            Err(error) => result = result.and(Err(error)),
+        }
+    }
     for missing in &missing {
         eprintln!("{missing}");
     }
@@ -222,10 +247,9 @@ fn soak(args: &[&str]) -> Result<()> {
 }
 
 /// Runs a command with test servers, and stops them.
+#[expect(clippy::needless_pass_by_value, reason = "the servers are stopped")]
 fn run_with(servers: TestServers, command: &mut Command) -> Result<()> {
-    let result = run_to_end(command.envs(servers.variables));
-    drop(servers.servers);
-    result
+    run_to_end(command.envs(servers.variables.iter().cloned()))
 }
 
 fn cargo() -> Command {

@@ -71,10 +71,16 @@ pub(crate) fn start_mariadb(programs: &Mariadb) -> Result<TestServers> {
     install.arg(format!("--datadir={}", folder.join("data").display()));
     install.args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
     run(as_user(&mut install))?;
-    let server = Server::start(folder.clone(), READY, |[port]| {
+    let mariadbd = || {
         let mut mariadbd = programs.command("sbin/mariadbd");
-        set_paths(&mut mariadbd, &programs.0.join("usr"), "share/mysql", &folder, port);
+        set_base(&mut mariadbd, &programs.0.join("usr"), "share/mysql");
         mariadbd.arg(format!("--plugin-dir={}", programs.0.join("usr/lib/mysql/plugin").display()));
+        mariadbd
+    };
+    let template = Template::create(&folder, &mariadbd())?;
+    let server = Server::start(folder.clone(), READY, |[port]| {
+        let mut mariadbd = mariadbd();
+        set_paths(&mut mariadbd, &folder, port);
         for file in ["ca", "cert", "key"] {
             mariadbd.arg(format!("--ssl-{file}={}", folder.join(format!("{file}.pem")).display()));
         }
@@ -85,6 +91,8 @@ pub(crate) fn start_mariadb(programs: &Mariadb) -> Result<TestServers> {
         ("KULYA_TEST_MARIADB", url(&server).into()),
         // the certificate authority to trust
         ("KULYA_TEST_MARIADB_AUTHORITY", folder.join("ca.pem").into()),
+        ("KULYA_TEST_MARIADB_SERVER", template.script.into()),
+        ("KULYA_TEST_MARIADB_TEMPLATE", template.data.into()),
     ];
     Ok(TestServers::one(server, variables))
 }
@@ -149,18 +157,29 @@ fn link_libaio(folder: &Path) -> Result<()> {
 pub(crate) fn start_mysql(programs: &Mysql) -> Result<TestServers> {
     let folder = server::folder("mysql")?;
     std::fs::write(folder.join("init.sql"), ACCOUNT)?;
-    let mut install = programs.command();
-    set_paths(&mut install, &programs.folder, "share", &folder, 0);
-    run(install.arg("--initialize-insecure"))?;
-    let server = Server::start(folder.clone(), READY, |[port]| {
+    let mysqld = || {
         let mut mysqld = programs.command();
-        set_paths(&mut mysqld, &programs.folder, "share", &folder, port);
+        set_base(&mut mysqld, &programs.folder, "share");
+        mysqld
+    };
+    let mut install = mysqld();
+    set_paths(&mut install, &folder, 0);
+    run(install.arg("--initialize-insecure"))?;
+    let template = Template::create(&folder, &mysqld())?;
+    let server = Server::start(folder.clone(), READY, |[port]| {
+        let mut mysqld = mysqld();
+        set_paths(&mut mysqld, &folder, port);
         mysqld.args(["--gtid-mode=ON", "--enforce-gtid-consistency=ON", "--mysqlx=OFF"]);
         mysqld.arg("--innodb-flush-log-at-trx-commit=2");
         mysqld
     })?;
     let url = url(&server) + "?ssl-mode=disabled&get-server-public-key=true";
-    Ok(TestServers::one(server, vec![("KULYA_TEST_MYSQL", url.into())]))
+    let variables = vec![
+        ("KULYA_TEST_MYSQL", url.into()),
+        ("KULYA_TEST_MYSQL_SERVER", template.script.into()),
+        ("KULYA_TEST_MYSQL_TEMPLATE", template.data.into()),
+    ];
+    Ok(TestServers::one(server, variables))
 }
 
 /// Returns a server's URL for an administrator.
@@ -168,27 +187,45 @@ fn url(server: &Server) -> String {
     format!("mysql://kulya:kulya@127.0.0.1:{}/", server.port())
 }
 
-/// Sets a server's folders, its port, and a binary log of whole rows.
-fn set_paths(command: &mut Command, base: &Path, messages: &str, folder: &Path, port: u16) {
-    command.arg("--no-defaults");
-    for (setting, path) in [
-        ("basedir", base.to_owned()),
-        ("lc-messages-dir", base.join(messages)),
-        ("datadir", folder.join("data")),
-        ("socket", folder.join("socket")),
-        ("pid-file", folder.join("pid")),
-    ] {
-        command.arg(format!("--{setting}={}", path.display()));
+/// What tests start further servers from: the script of the program, to which they add the folders and the
+/// port, and a data folder to copy.
+struct Template {
+    script: PathBuf,
+    data: PathBuf,
+}
+
+impl Template {
+    /// Copies the data of a server that has not started yet.
+    fn create(folder: &Path, program: &Command) -> Result<Self> {
+        let template = Self { script: folder.join("server"), data: folder.join("template") };
+        run(Command::new("cp").arg("-a").arg(folder.join("data")).arg(&template.data))?;
+        // the identity of a server is its own
+        let _ = std::fs::remove_file(template.data.join("auto.cnf"));
+        server::write_script(&template.script, program, None)?;
+        Ok(template)
     }
-    if port != 0 {
-        command.arg(format!("--port={port}"));
-        command.arg(format!("--init-file={}", folder.join("init.sql").display()));
-    }
+}
+
+/// Sets where a server's own files are, and a binary log of whole rows.
+fn set_base(command: &mut Command, base: &Path, messages: &str) {
+    command.arg("--no-defaults").arg(format!("--basedir={}", base.display()));
+    command.arg(format!("--lc-messages-dir={}", base.join(messages).display()));
     command.args(["--bind-address=127.0.0.1", "--server-id=1", "--log-bin=binlog", "--sync-binlog=0"]);
     command.args(["--binlog-format=ROW", "--binlog-row-image=FULL", "--binlog-row-metadata=FULL"]);
     command.args(["--character-set-server=utf8mb4", "--default-time-zone=+00:00"]);
     command.args(["--max-allowed-packet=64M", "--innodb-buffer-pool-size=128M", "--max-connections=200"]);
     as_user(command);
+}
+
+/// Sets a server's folders and its port.
+fn set_paths(command: &mut Command, folder: &Path, port: u16) {
+    for (setting, file) in [("datadir", "data"), ("socket", "socket"), ("pid-file", "pid")] {
+        command.arg(format!("--{setting}={}", folder.join(file).display()));
+    }
+    if port != 0 {
+        command.arg(format!("--port={port}"));
+        command.arg(format!("--init-file={}", folder.join("init.sql").display()));
+    }
 }
 
 /// Root must be named as the user of a server.

@@ -44,7 +44,7 @@ pub(crate) fn start(programs: &Programs) -> Result<TestServers> {
         ("KULYA_TEST_PRAVEGA_GUARDED_AUTHORITY", guarded.folder().join("certificate.pem").into()),
         ("KULYA_TEST_PRAVEGA_GUARDED_PROCESS", guarded.process().into()),
     ];
-    Ok(TestServers { servers: vec![open, guarded], variables })
+    Ok(TestServers { servers: vec![open, guarded], variables, folders: Vec::new() })
 }
 
 /// Starts a server; a guarded one has TLS and authentication with one user.

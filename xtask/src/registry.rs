@@ -37,7 +37,7 @@ pub(crate) fn start(classpath: &str) -> Result<TestServers> {
         ("KULYA_TEST_JAVA_REGISTRY_GUARDED", url(&guarded).into()),
         ("KULYA_TEST_JAVA_REGISTRY_ACCOUNTS", accounts.into()),
     ];
-    Ok(TestServers { servers: vec![open, guarded], variables })
+    Ok(TestServers { servers: vec![open, guarded], variables, folders: Vec::new() })
 }
 
 fn url(server: &Server) -> String {

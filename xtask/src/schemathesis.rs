@@ -41,5 +41,5 @@ fn runs(program: &Path) -> bool {
 }
 
 pub(crate) fn start(program: PathBuf) -> TestServers {
-    TestServers { servers: Vec::new(), variables: vec![("KULYA_TEST_SCHEMATHESIS", program.into())] }
+    TestServers { variables: vec![("KULYA_TEST_SCHEMATHESIS", program.into())], ..TestServers::default() }
 }

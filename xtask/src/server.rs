@@ -1,11 +1,13 @@
 //! Test servers that run while a command runs: processes on free loopback ports, each in a temporary folder.
 //! The command finds them by environment variables; they are stopped by their process ids when it has exited.
+//! Tests that stop, promote and replicate servers start their own, from a script and a prepared data folder.
 
 use anyhow::{Context, Result, bail};
 use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -20,18 +22,21 @@ const MAX_ATTEMPTS: usize = 3;
 pub(crate) struct TestServers {
     pub(crate) servers: Vec<Server>,
     pub(crate) variables: Vec<(&'static str, OsString)>,
+    /// What the tests start further servers from.
+    pub(crate) folders: Vec<TemporaryFolder>,
 }
 
 impl TestServers {
     /// Creates the set of one server.
     pub(crate) fn one(server: Server, variables: Vec<(&'static str, OsString)>) -> Self {
-        Self { servers: vec![server], variables }
+        Self { servers: vec![server], variables, folders: Vec::new() }
     }
 
     /// Adds the servers of another set.
     pub(crate) fn extend(&mut self, other: Self) {
         self.servers.extend(other.servers);
         self.variables.extend(other.variables);
+        self.folders.extend(other.folders);
     }
 }
 
@@ -101,6 +106,47 @@ impl Drop for Server {
         let _ = self.process.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// A temporary folder, deleted when dropped.
+pub(crate) struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    /// Creates an empty folder.
+    pub(crate) fn new(name: &str) -> Result<Self> {
+        folder(name).map(Self)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Writes a shell script that runs a command with further arguments, as this user if one is given by its ids.
+pub(crate) fn write_script(file: &Path, command: &Command, user: Option<(u32, u32)>) -> Result<()> {
+    let quoted = |text: &OsStr| format!("'{}'", text.to_string_lossy().replace('\'', "'\\''"));
+    let mut script = "#!/bin/sh\n".to_owned();
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            script += &format!("export {}={}\n", name.to_string_lossy(), quoted(value));
+        }
+    }
+    script += "exec";
+    if let Some((uid, gid)) = user {
+        script += &format!(" setpriv --reuid={uid} --regid={gid} --clear-groups");
+    }
+    for word in std::iter::once(command.get_program()).chain(command.get_args()) {
+        script += &format!(" {}", quoted(word));
+    }
+    script += " \"$@\"\n";
+    std::fs::write(file, script)?;
+    Ok(std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755))?)
 }
 
 /// Creates an empty temporary folder for one server.

@@ -24,6 +24,17 @@ pub(crate) struct Executable {
     name: String,
 }
 
+impl Executable {
+    fn command(&self, harness: &[String], environment: &[(&'static str, OsString)]) -> Command {
+        let mut command = Command::new(&self.path);
+        command.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder).args(harness);
+        // the harness shows times only with unstable options
+        command.args(["-Z", "unstable-options", "--report-time"]).env("RUSTC_BOOTSTRAP", "1");
+        command.envs(environment.iter().cloned());
+        command
+    }
+}
+
 /// The test executables that cargo built.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Built {
@@ -81,12 +92,7 @@ pub(crate) fn run(
     let mut times = Vec::new();
     for executable in &built.executables {
         println!("     Running {} ({})", executable.name, executable.path.display());
-        let mut command = Command::new(&executable.path);
-        command.current_dir(&executable.folder).env("CARGO_MANIFEST_DIR", &executable.folder).args(harness);
-        // the harness shows times only with unstable options
-        command.args(["-Z", "unstable-options", "--report-time"]).env("RUSTC_BOOTSTRAP", "1");
-        command.envs(environment.iter().cloned());
-        if !run_and_time(&mut command, &executable.name, &mut times)? {
+        if !run_and_time(&mut executable.command(harness, environment), &executable.name, &mut times)? {
             failed.push(executable.name.clone());
         }
     }
@@ -106,6 +112,37 @@ pub(crate) fn run(
     if !failed.is_empty() {
         bail!("tests failed in: {}", failed.join(", "));
     }
+    Ok(())
+}
+
+impl Built {
+    /// Whether an executable of this name was built.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.executables.iter().any(|executable| executable.name == name)
+    }
+}
+
+/// Runs the executable of a name once more, with other servers: `title` names them.
+///
+/// # Errors
+/// A test failed.
+pub(crate) fn run_again(
+    built: &Built,
+    name: &str,
+    title: &str,
+    harness: &[String],
+    environment: &[(&'static str, OsString)],
+) -> Result<()> {
+    let found = built.executables.iter().find(|executable| executable.name == name);
+    let executable = found.with_context(|| format!("the tests {name} were not built"))?;
+    println!("     Running {name} with {title} ({})", executable.path.display());
+    let title = format!("{name} with {title}");
+    let mut times = Vec::new();
+    let is_passed = run_and_time(&mut executable.command(harness, environment), &title, &mut times)?;
+    for (seconds, test) in slowest(times).into_iter().take(3) {
+        println!("  {seconds:>8.3} s  {test}");
+    }
+    ensure!(is_passed, "tests failed in: {title}");
     Ok(())
 }
 

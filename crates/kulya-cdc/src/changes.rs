@@ -32,7 +32,8 @@ pub struct ChangeStream {
     task: Option<JoinHandle<Option<CdcResult<()>>>>,
 }
 
-/// Records, and the checkpoint after them.
+/// Records, and the checkpoint after them. A transaction is handed over as a whole, in memory: a [`Sink`]
+/// takes a large one in parts.
 #[derive(Debug)]
 pub struct Changes {
     batches: Vec<Batch>,

@@ -274,6 +274,11 @@ impl Control {
         self.tracker().on_log(report);
     }
 
+    /// Reports the number of transactions in the spool, and their size in bytes.
+    pub(crate) fn on_spool(&self, transactions: u64, bytes: u64) {
+        self.tracker().on_spool(transactions, bytes);
+    }
+
     /// Reports whether everything is stored that the database had committed by now.
     pub(crate) fn set_caught_up(&self, is_caught_up: bool) {
         self.tracker().set_caught_up(is_caught_up, self.0.clock.since_epoch());

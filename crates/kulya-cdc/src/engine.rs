@@ -184,7 +184,7 @@ async fn run_once(
         control.on_progress(&progress);
         (context.on_progress)(progress);
     };
-    let (mut output, input) = output::connect(&context.clock, &on_progress, stop, control);
+    let (mut output, input) = output::connect(&context.clock, &on_progress, stop, control, source.memory());
     let mut write = pin!(input.write_to(context.sink, &on_progress, control));
     let result = {
         let read = async move {

@@ -1,5 +1,6 @@
 //! Errors of change data capture. The kind tells the caller what to do next.
 
+use kulya_registry_api::RegistryErrorKind;
 use std::fmt;
 
 /// The result of capturing changes.
@@ -9,7 +10,8 @@ pub type CdcResult<T> = Result<T, CdcError>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CdcErrorKind {
-    /// The database or a remote store does not respond, or the connection was lost: retry.
+    /// The database, the store or the registry does not respond, the connection was lost, or the store's disk
+    /// is full: retry.
     Unreachable,
     /// The replication slot is in use by another connection: retry, because that of a terminated process is
     /// released soon; then stop the other process.
@@ -79,10 +81,11 @@ impl From<kulya_store::Error> for CdcError {
     fn from(error: kulya_store::Error) -> Self {
         let kind = match error.kind() {
             kulya_store::ErrorKind::Conflict => CdcErrorKind::Fenced,
-            // a commit contains its position, so resuming from the stored one loses and repeats nothing
-            kulya_store::ErrorKind::Unreachable | kulya_store::ErrorKind::ResponseLost => {
-                CdcErrorKind::Unreachable
-            }
+            // a commit contains its position, so resuming from the stored one loses and repeats nothing; a
+            // full disk has written nothing, and may have space again
+            kulya_store::ErrorKind::Unreachable
+            | kulya_store::ErrorKind::ResponseLost
+            | kulya_store::ErrorKind::Full => CdcErrorKind::Unreachable,
             _ => CdcErrorKind::Store,
         };
         let what = match kind {
@@ -97,6 +100,10 @@ impl From<kulya_store::Error> for CdcError {
 
 impl From<kulya_registry_api::RegistryError> for CdcError {
     fn from(error: kulya_registry_api::RegistryError) -> Self {
-        Self::new(CdcErrorKind::Registry, error.to_string()).because(error)
+        let kind = match error.kind() {
+            RegistryErrorKind::Unavailable => CdcErrorKind::Unreachable,
+            _ => CdcErrorKind::Registry,
+        };
+        Self::new(kind, error.to_string()).because(error)
     }
 }

@@ -45,6 +45,7 @@ pub mod fuzzing;
 mod heartbeat;
 mod heartbeat_timer;
 pub mod incremental;
+mod memory;
 pub mod mysql;
 pub mod name_patterns;
 mod output;

@@ -5,6 +5,7 @@
 //! small transactions share a commit when they arrive faster than they are stored.
 
 use crate::control::Control;
+use crate::memory::Memory;
 use crate::status::Stored;
 use crate::{Batch, CdcError, CdcErrorKind, CdcResult, Checkpoint, Progress, Sink};
 use kulya_store::clock::Clock;
@@ -12,9 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
-
-/// The size at which a batch is handed over even if the sink is busy, in bytes.
-pub(crate) const MAX_BATCH_BYTES: usize = 1 << 20;
 
 /// A batch on its way to the sink.
 pub(crate) struct Delivery {
@@ -52,6 +50,8 @@ pub(crate) struct Output<'a> {
     pub(crate) last_committed: Option<Duration>,
     /// The memory that the batch takes, where it is limited.
     pub(crate) reservation: Option<Reservation>,
+    /// The size at which a batch is handed over even if the sink is busy, in bytes.
+    max_batch_bytes: usize,
     deliveries: mpsc::Sender<Delivery>,
     /// The number of commits that were handed over.
     committed: u64,
@@ -71,6 +71,7 @@ pub(crate) fn connect<'a>(
     on_progress: &'a (dyn Fn(Progress) + Send + Sync),
     cancel: &'a CancellationToken,
     control: &'a Control,
+    memory: Memory,
 ) -> (Output<'a>, Input) {
     let (sender, deliveries) = mpsc::channel(1);
     let (stored_sender, stored) = watch::channel(0);
@@ -82,6 +83,7 @@ pub(crate) fn connect<'a>(
         control,
         last_committed: None,
         reservation: None,
+        max_batch_bytes: memory.batch(),
         deliveries: sender,
         committed: 0,
         stored,
@@ -90,9 +92,14 @@ pub(crate) fn connect<'a>(
 }
 
 impl Output<'_> {
+    /// Returns the size at which a batch is handed over even if the sink is busy, in bytes.
+    pub(crate) fn max_batch_bytes(&self) -> usize {
+        self.max_batch_bytes
+    }
+
     /// Returns whether the batch has its largest size: it must be handed over.
     pub(crate) fn is_full(&self) -> bool {
-        self.batch.size() >= MAX_BATCH_BYTES
+        self.batch.size() >= self.max_batch_bytes
     }
 
     /// Returns whether everything that was handed over is stored.
@@ -151,7 +158,7 @@ impl Output<'_> {
 
     async fn deliver(&mut self, checkpoint: Option<Checkpoint>) -> CdcResult<()> {
         // a batch that was full is followed by another one, which need not grow step by step
-        let capacity = if self.is_full() { MAX_BATCH_BYTES + MAX_BATCH_BYTES / 16 } else { 0 };
+        let capacity = if self.is_full() { self.max_batch_bytes + self.max_batch_bytes / 16 } else { 0 };
         let batch = std::mem::replace(&mut self.batch, Batch::with_capacity(capacity));
         let (committed, reservation) = (self.last_committed, self.reservation.take());
         let sent = self.deliveries.send(Delivery { batch, checkpoint, committed, reservation }).await;

@@ -6,6 +6,7 @@ use crate::debezium::connector::Connector;
 use crate::debezium::envelope::Operation;
 use crate::debezium::events::EventContext;
 use crate::debezium::format::{EventFormat, OperationSet};
+use crate::memory::Memory;
 use crate::sink::store::sanitize_name;
 use crate::table_filter::TableFilter;
 use crate::{CdcError, CdcResult, RefusedSchema, StoreSettings};
@@ -21,8 +22,9 @@ pub(crate) const MAX_SNAPSHOT_READERS: u32 = 16;
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct CaptureSettings {
     /// `postgres://user:password@host:port/database`, with the parameters of libpq `sslmode` (default
-    /// `prefer`), `sslrootcert`, `options`, `connect_timeout` and `application_name`; several hosts are tried
-    /// in order. Or `mysql://user:password@host:port/database`, `mariadb://…`
+    /// `prefer`), `sslrootcert`, `options`, `connect_timeout`, `application_name`, `keepalives_idle`,
+    /// `keepalives_interval` and `keepalives_retries` (when a silent connection is lost); several hosts are
+    /// tried in order. Or `mysql://user:password@host:port/database`, `mariadb://…`
     /// ([`ConnectionSettings::parse`](crate::mysql::connection::ConnectionSettings::parse)). The password may
     /// be in `password` or `password_file` instead.
     pub url: String,
@@ -60,8 +62,8 @@ pub struct CaptureSettings {
     /// capture's name (`include.schema.changes`).
     pub schema_changes: bool,
     /// Whether events of MySQL and MariaDB contain the statement that changed the rows, where the server logs
-    /// it (`binlog_rows_query_log_events`, `binlog_annotate_row_events`; Debezium's `include.query`). No event
-    /// has it where rules for columns leave out or change values, which statements have.
+    /// it (`binlog_rows_query_log_events`, `binlog_annotate_row_events`; Debezium's `include.query`). No
+    /// event has it where rules for columns leave out or change values, which statements have.
     pub include_query: bool,
     /// The number by which MySQL or MariaDB knows this reader of its log, different from those of all other
     /// readers and servers. Default: a number that follows from the name.
@@ -86,6 +88,15 @@ pub struct CaptureSettings {
     /// The maximum number of rows of a chunk of an incremental snapshot
     /// (`incremental.snapshot.chunk.size`).
     pub incremental_snapshot_chunk_size: u32,
+    /// Whether PostgreSQL (14 or later) sends a large transaction before it is committed: its changes stay in
+    /// `spool_folder` until then. Default: true.
+    pub streaming: bool,
+    /// The folder of changes of transactions that have not ended, in which the capture makes one of its own.
+    /// Default: `kulya-spool` in the folder for temporary files.
+    pub spool_folder: Option<PathBuf>,
+    /// The memory for changes on the way to the store, in bytes: for batches, and for parts of transactions
+    /// that have not ended. At least 2 MiB.
+    pub memory: u64,
     /// Which events are written, and what surrounds their rows.
     pub format: EventFormat,
     /// How values are represented.
@@ -144,6 +155,9 @@ impl Default for CaptureSettings {
             heartbeat_query: String::new(),
             signal_table: String::new(),
             incremental_snapshot_chunk_size: 1024,
+            streaming: true,
+            spool_folder: None,
+            memory: Memory::default().total(),
             format: EventFormat::default(),
             values: ValueModes::default(),
         }
@@ -233,6 +247,7 @@ impl CaptureSettings {
             )));
         }
         self.columns.validate()?;
+        Memory::new(self.memory)?;
         if self.format.encoding.has_header() && self.format.schemas_in_values {
             return Err(CdcError::configuration(format!(
                 "format.schemas-in-values does not go with format.encoding {}: the registry has the schemas; set it to false",
@@ -275,6 +290,16 @@ impl CaptureSettings {
             return Err(CdcError::configuration(format!("{what} ({names})")));
         }
         Ok(())
+    }
+
+    /// Returns the memory; the default instead of one that is too small, which validation refuses.
+    pub(crate) fn memory(&self) -> Memory {
+        Memory::new(self.memory).unwrap_or_default()
+    }
+
+    /// Returns the folder of changes of transactions that have not ended.
+    pub(crate) fn spool_folder(&self) -> PathBuf {
+        self.spool_folder.clone().unwrap_or_else(|| std::env::temp_dir().join("kulya-spool"))
     }
 
     /// Returns whether a table matches the patterns and the filter.
@@ -364,6 +389,16 @@ mod tests {
         ] {
             let error = settings(url, table).store_settings().unwrap_err().to_string();
             assert!(error.contains(expected), "{url}: {error}");
+        }
+        for url in ["postgres://me@db/x", "mysql://me@db/x"] {
+            let small = CaptureSettings { memory: 1000, ..settings(url, "a.b") };
+            let error = small.store_settings().unwrap_err().to_string();
+            assert!(error.contains("memory = 1000"), "{error}");
+        }
+        for snapshot_readers in [0, 17] {
+            let settings = CaptureSettings { snapshot_readers, ..settings("postgres://me@db/x", "a.b") };
+            let error = settings.store_settings().unwrap_err().to_string();
+            assert!(error.contains("snapshot-readers"), "{error}");
         }
         let mysql = settings("mysql://me@db/x", "x.y");
         let rules = r#"{"mask":[{"columns":["x.y.z"],"length":3}]}"#;

@@ -215,6 +215,7 @@ mod tests {
     use super::*;
     use crate::batch::Destination;
     use crate::control::Control;
+    use crate::memory::Memory;
     use crate::snapshot_progress::KeyOrder;
     use crate::{CancellationToken, Position, Sink, output};
     use async_trait::async_trait;
@@ -280,7 +281,7 @@ mod tests {
         let (clock, control, cancel) =
             (Arc::<dyn Clock>::from(SystemClock), Control::default(), CancellationToken::new());
         let (mut sink, mut reads) = (TextSink::default(), Reads::default());
-        let (mut output, input) = output::connect(&clock, &|_| (), &cancel, &control);
+        let (mut output, input) = output::connect(&clock, &|_| (), &cancel, &control, Memory::default());
         let (work, shared, parts) = connect::<()>(2);
         let ends = (HandOver::new(&shared), HandOver::new(&shared));
         drop((work, shared));

@@ -1,5 +1,6 @@
 //! The contract of a source: a database whose log is captured.
 
+use crate::memory::Memory;
 use crate::output::Output;
 use crate::{CdcResult, Checkpoint, SnapshotMode};
 use async_trait::async_trait;
@@ -23,6 +24,11 @@ pub(crate) trait Source: Send + Sync {
     /// # Errors
     /// `Unreachable`, `Busy`; `Configuration` with the statement that mends it.
     async fn connect(&self) -> CdcResult<Self::Connection>;
+
+    /// Returns the memory of the capture.
+    fn memory(&self) -> Memory {
+        Memory::default()
+    }
 }
 
 /// A connected database.

@@ -85,22 +85,32 @@ pub async fn repair(
 }
 
 /// Reads the whole store. Returns its state without the lost events, and the report.
-async fn scan(bucket: &Bucket) -> Result<(State, IntegrityReport)> {
+pub(crate) async fn scan(bucket: &Bucket) -> Result<(State, IntegrityReport)> {
     if !bucket.exists().await? {
         return Err(Error::not_found("store"));
     }
     let mut report = IntegrityReport::default();
-    let mut state = restore_state(bucket, &mut report).await?;
+    let (mut state, missing) = restore_state(bucket, &mut report).await?;
     read_log(bucket, &mut state, &mut report).await?;
+    // a process may end between the two copies of a checkpoint that it writes or deletes: nothing refers to
+    // it then
+    let needed = state.needed_checkpoints();
+    let missing = missing.into_iter().filter(|(name, _)| needed.contains(&name.number));
+    let missing = missing.flat_map(|(_, paths)| paths).map(|path| (path, "it is missing".to_owned()));
+    report.damaged.extend(missing);
     read_events(bucket, &mut state, &mut report).await?;
     report.entries = state.entries().count() as u64;
     Ok((state, report))
 }
 
-/// Restores the newest intact checkpoint. Verifies every checkpoint that the store still needs.
-async fn restore_state(bucket: &Bucket, report: &mut IntegrityReport) -> Result<State> {
+/// Restores the newest intact checkpoint, and verifies every one. Returns the state, and the checkpoints of
+/// which copies are missing.
+async fn restore_state(
+    bucket: &Bucket,
+    report: &mut IntegrityReport,
+) -> Result<(State, Vec<(CheckpointName, Vec<String>)>)> {
     let names = bucket.checkpoints().await?;
-    let mut newest = None;
+    let (mut newest, mut missing) = (None, Vec::new());
     for name in &names {
         match restore_checkpoint(bucket, &names, *name).await {
             Ok(state) if newest.is_none() => newest = state,
@@ -108,17 +118,19 @@ async fn restore_state(bucket: &Bucket, report: &mut IntegrityReport) -> Result<
             Err(error) if error.kind() == ErrorKind::Corrupt => {}
             Err(error) => return Err(error),
         }
-        report.damaged.extend(bucket.damaged_copies(*name).await?);
+        let copies = bucket.verify_copies(*name).await?;
+        report.damaged.extend(copies.damaged);
+        missing.push((*name, copies.missing));
     }
     if let Some(state) = newest {
-        return Ok(state);
+        return Ok((state, missing));
     }
     let first = bucket.list("log").await?.iter().map(|listed| listed.number).min();
-    if bucket.is_closed(0).await? || (first.is_some_and(|first| first > 0) && !report.damaged.is_empty()) {
+    if bucket.is_closed(0).await? || (first.is_some_and(|first| first > 0) && !names.is_empty()) {
         let what = "no checkpoint is intact, and the start of the log was deleted: restore a backup";
         return Err(Error::new(ErrorKind::Corrupt, what));
     }
-    Ok(State::default())
+    Ok((State::default(), missing))
 }
 
 /// Applies the existing log objects up to the last one and skips gaps.

@@ -52,6 +52,14 @@ impl Address {
         }
     }
 
+    /// Returns the folder of captures' unfinished transactions, if the store is in a folder.
+    pub(crate) fn spool_folder(&self) -> Option<PathBuf> {
+        match self {
+            Self::Folder(path) => Some(path.join("spool")),
+            Self::Objects(_) | Self::Server(_) | Self::Pravega(_) => None,
+        }
+    }
+
     /// Parses the value of `option`, which messages name. `--url` and `--data` accept the same.
     fn parse_option(option: &str, text: &Path, args: &StoreArgs) -> Result<Self> {
         match text.to_str() {

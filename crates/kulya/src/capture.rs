@@ -22,7 +22,7 @@ pub(crate) async fn run(settings: Settings, args: CdcArgs) -> Result<()> {
     let source = select_source(&settings.cdc, &args)?;
     let is_postgres = source.url.starts_with("postgres");
     let file = if is_postgres { &args.postgres_password_file } else { &args.mysql_password_file };
-    let source = with_password(source, file.as_ref())?;
+    let mut source = with_password(source, file.as_ref())?;
     let name = source.store_settings()?.name;
     let until = if args.until_caught_up { StopCondition::CaughtUp } else { StopCondition::Cancelled };
     let stop = shutdown::on_service_signal()?;
@@ -34,6 +34,7 @@ pub(crate) async fn run(settings: Settings, args: CdcArgs) -> Result<()> {
         run_into(&mut sink, source, until, Arc::new(SystemClock), &progress, (stop, control)).await?;
     } else {
         let address = Address::resolve(args.store, &settings)?;
+        source.spool_folder = source.spool_folder.or_else(|| address.spool_folder());
         let services = open_services(open_store(address, true).await?).await?;
         let control = Control::open(Arc::clone(&services.store), &name).await?;
         if control.is_paused() {

@@ -37,6 +37,9 @@ pub(crate) async fn run(mut settings: Settings, args: ServeArgs) -> Result<ExitC
     settings.cdc = settings.cdc.into_iter().map(read_password_file).collect::<Result<_>>()?;
     let address = Address::resolve(args.store, &settings)?;
     let store_name = address.to_string();
+    for source in &mut settings.cdc {
+        source.spool_folder = source.spool_folder.take().or_else(|| address.spool_folder());
+    }
     ServedCaptures::validate(&settings.cdc)?;
     let components = settings.store.components()?;
     let access = access::configure(args.access, &settings).await?;

@@ -1,5 +1,5 @@
-//! The modes of the connectors in which a zoo runs: each has one setting, all others are the connector's own. A
-//! zoo with files of properties has a mode for each file instead.
+//! The modes of the connectors in which a zoo runs: each has one setting, all others are the connector's own.
+//! A zoo with files of properties has a mode for each file instead.
 
 use super::engine::Kind;
 use anyhow::{Context, Result};
@@ -14,7 +14,7 @@ pub(super) struct Mode {
     pub(super) name: String,
     pub(super) settings: Vec<(String, String)>,
     /// Whether the file has all events instead of those that differ from the default mode's.
-    pub(super) is_whole: bool,
+    pub(super) has_all_events: bool,
 }
 
 /// Modes of all databases. The first one is compared with the others.
@@ -55,7 +55,7 @@ pub(super) fn modes(zoo: &Path, kind: Kind) -> Result<Vec<Mode>> {
     let mode = |(name, settings): &ModeSettings| Mode {
         name: (*name).to_owned(),
         settings: settings.iter().map(owned).collect(),
-        is_whole: *name == "default",
+        has_all_events: *name == "default",
     };
     Ok(modes.map(mode).collect())
 }
@@ -70,7 +70,7 @@ fn own_modes(zoo: &Path) -> Result<Vec<Mode>> {
         let text = std::fs::read_to_string(&path)?;
         let settings = text.lines().filter_map(|line| line.split_once('='));
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        modes.push(Mode { name: name.to_owned(), settings, is_whole: true });
+        modes.push(Mode { name: name.to_owned(), settings, has_all_events: true });
     }
     modes.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(modes)

@@ -98,11 +98,11 @@ impl Zoo<'_> {
         let write = |name: &str, text: &str| std::fs::write(output.join(format!("{name}.jsonl")), text);
         let mut tables = Tables::default();
         let mut default = None;
-        for Mode { name, settings, is_whole } in modes {
+        for Mode { name, settings, has_all_events } in modes {
             eprintln!("{} {name}", output.display());
             let recording = self.record(settings, &mut tables).with_context(|| format!("mode {name}"))?;
             match &default {
-                Some(default) if !is_whole => write(name, &differences(default, &recording)?)?,
+                Some(default) if !has_all_events => write(name, &differences(default, &recording)?)?,
                 _ => write(name, &recording.text())?,
             }
             default = default.or(Some(recording));

@@ -14,8 +14,8 @@ impl TablePlace {
     pub(crate) fn mark(self, is_first_of_table: bool, is_last_of_table: bool) -> &'static str {
         match (is_last_of_table, is_first_of_table) {
             (true, _) if self.is_last => "last",
-            (true, _) => "last_in_data_collection",
             (_, true) if self.is_first => "first",
+            (true, _) => "last_in_data_collection",
             (_, true) => "first_in_data_collection",
             _ => "true",
         }
@@ -27,12 +27,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_a_table_is_marked_before_its_beginning() {
+    fn ends_are_marked_before_beginnings() {
         let only = TablePlace { is_first: true, is_last: true };
         assert_eq!(only.mark(true, false), "first");
         assert_eq!(only.mark(false, false), "true");
         assert_eq!(only.mark(false, true), "last");
         assert_eq!(only.mark(true, true), "last");
+        let first = TablePlace { is_first: true, is_last: false };
+        assert_eq!(first.mark(true, true), "first");
+        assert_eq!(first.mark(false, true), "last_in_data_collection");
         let middle = TablePlace { is_first: false, is_last: false };
         assert_eq!(middle.mark(true, false), "first_in_data_collection");
         assert_eq!(middle.mark(false, true), "last_in_data_collection");

@@ -86,6 +86,20 @@ fn debeziums_values() -> debezium::ValueModes {
     }
 }
 
+#[test]
+fn transactional_mode_is_accepted_either_way() {
+    let convert = |value: &str| {
+        let text = format!("{POSTGRES_PRAVEGA}\ndebezium.sink.pravega.transaction={value}\n");
+        convert_with(&text, &[("DB_PASSWORD", "x")])
+    };
+    for value in ["true", "false", "TRUE", ""] {
+        let converted = convert(value).unwrap();
+        let is_ignored = keys_of(&converted.ignored).contains(&"debezium.sink.pravega.transaction");
+        assert_eq!((is_ignored, converted.refused), (false, vec![]), "{value:?}");
+    }
+    assert!(convert("perhaps").is_err());
+}
+
 fn keys_of(list: &[Unsupported]) -> Vec<&str> {
     list.iter().map(|unsupported| unsupported.key.as_str()).collect()
 }
@@ -98,7 +112,6 @@ fn deployment_into_pravega_is_converted() {
     assert_eq!(
         keys_of(&converted.ignored),
         [
-            "debezium.sink.pravega.transaction",
             "debezium.source.offset.flush.interval.ms",
             "debezium.source.offset.storage.file.filename",
             "quarkus.http.port",
@@ -217,6 +230,17 @@ fn content_of_events_is_converted() {
     assert_eq!(capture.snapshot_mode, crate::SnapshotMode::NoData);
     assert_eq!(capture.stream, "{prefix}-{schema}-{table}");
     assert!(!format!("{:?}", capture.columns).contains("a.b"));
+}
+
+#[test]
+fn threads_of_a_snapshot_are_its_readers() {
+    for (lines, expected) in [("", 1), ("=4", 4), ("=0", 1), ("=100", 16)] {
+        let line = lines.strip_prefix('=').map(|n| format!("debezium.source.snapshot.max.threads={n}"));
+        for class in [POSTGRES_CLASS, "io.debezium.connector.mysql.MySqlConnector"] {
+            let capture = convert(&file(class, &line.clone().unwrap_or_default())).unwrap().capture;
+            assert_eq!(capture.snapshot_readers, expected, "{lines}");
+        }
+    }
 }
 
 #[test]

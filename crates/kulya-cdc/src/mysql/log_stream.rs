@@ -20,14 +20,16 @@ use crate::batch::Mark;
 use crate::debezium::envelope::ProcessingTime;
 use crate::heartbeat::Heartbeats;
 use crate::incremental::Incremental;
-use crate::output::{MAX_BATCH_BYTES, Output};
+use crate::output::Output;
 use crate::snapshot_progress::TableList;
 use crate::{CaptureSettings, CdcError, CdcErrorKind, CdcResult, Checkpoint, Position};
 use futures::FutureExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use large::MAX_WHOLE_BYTES;
+/// The size up to which events and rows are read as a whole, in bytes: one of a text of this size does not
+/// fit into an event of a stream.
+pub(crate) const MAX_WHOLE_BYTES: usize = 12 << 20;
 
 /// The number of log bytes without captured changes after which the position is stored, so that the server
 /// may purge the log.
@@ -270,8 +272,8 @@ impl LogStream {
             let statement = self.reader.statement().map(String::from_utf8_lossy);
             let place = EventPlace { file: &place.file, now: &self.now, statement: statement.as_deref() };
             let to_write = RowsToWrite { change, rows, row };
-            let batch = &mut output.batch;
-            if !self.writer.write_rows(to_write, transaction, place, batch, MAX_BATCH_BYTES)? {
+            let max_bytes = output.max_batch_bytes();
+            if !self.writer.write_rows(to_write, transaction, place, &mut output.batch, max_bytes)? {
                 return Ok(());
             }
             self.hand_over(output).await?;

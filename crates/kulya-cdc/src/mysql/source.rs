@@ -22,6 +22,7 @@ use crate::debezium::connector::Connector;
 use crate::debezium::events::EventContext;
 use crate::heartbeat::Heartbeats;
 use crate::incremental::Incremental;
+use crate::memory::Memory;
 use crate::output::Output;
 use crate::settings::SnapshotMode;
 use crate::snapshot_progress::TableList;
@@ -73,6 +74,10 @@ impl Source for MysqlSource {
         }
         let events = Arc::new(self.target.settings.events(connector, &self.run_id));
         Ok(MysqlConnection { target: self.target.clone(), events, session, facts })
+    }
+
+    fn memory(&self) -> Memory {
+        self.target.settings.memory()
     }
 }
 

@@ -2,7 +2,10 @@
 //! rules for columns are applied.
 
 mod column;
+mod context;
 mod writer;
+
+pub(crate) use context::TableContext;
 
 use super::binlog::value::Value;
 use super::column::Kind;
@@ -11,7 +14,6 @@ use super::ddl::{Flavour, Generated};
 use super::schema_history;
 use crate::batch::Span;
 use crate::column_rules::ColumnRules;
-use crate::debezium::events::EventContext;
 use crate::debezium::name_adjustment::NameAdjustment;
 use crate::debezium::row_image::Findings;
 use crate::debezium::{Replaced, ValueModes};
@@ -33,29 +35,6 @@ pub struct Table {
     key: Vec<usize>,
     /// The place of a system-versioned table's end of validity, if the table does not declare it.
     hidden_row_end: Option<usize>,
-}
-
-/// What the tables of a capture have in common.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TableContext<'a> {
-    /// The topic prefix.
-    prefix: &'a str,
-    modes: &'a ValueModes,
-    flavour: Flavour,
-    rules: &'a ColumnRules,
-    field_names: NameAdjustment,
-}
-
-impl<'a> TableContext<'a> {
-    pub(crate) fn new(events: &'a EventContext, flavour: Flavour) -> Self {
-        Self {
-            prefix: &events.format.topic_prefix,
-            modes: &events.modes,
-            flavour,
-            rules: &events.columns,
-            field_names: events.format.field_names,
-        }
-    }
 }
 
 impl Table {

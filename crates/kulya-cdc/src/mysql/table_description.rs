@@ -114,11 +114,8 @@ fn length(column_type: &ColumnType) -> Option<i32> {
     use TypeName::{DateTime, Enum, Set, Time, Timestamp, Year};
     let length = match column_type.name {
         Enum => Some(1),
-        // the text of all labels
-        Set => {
-            let characters: usize = column_type.labels.iter().map(|label| label.chars().count()).sum();
-            u32::try_from(characters + column_type.labels.len().saturating_sub(1)).ok()
-        }
+        // a character for each label, with commas between
+        Set => u32::try_from((2 * column_type.labels.len()).saturating_sub(1)).ok(),
         Time | DateTime | Timestamp => column_type.length.filter(|digits| *digits > 0),
         Year => Some(4),
         _ => column_type.length,

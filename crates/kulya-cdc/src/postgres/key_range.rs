@@ -2,6 +2,7 @@
 //! SQL statements.
 
 use super::connection::session::{Session, identifier, literal};
+use super::connection::wait;
 use crate::snapshot_progress::{Key, KeyColumn, KeyOrder};
 use crate::{CdcError, CdcResult};
 use std::sync::Arc;
@@ -80,7 +81,7 @@ impl KeyColumns {
         let before = rows.max(1) - 1;
         let sql =
             format!("SELECT {names} FROM {relation}{condition} ORDER BY {names} OFFSET {before} LIMIT 2");
-        let found = session.rows(&sql).await?;
+        let found = wait::run(session, "the rows of a range of a table", &sql).await?;
         let [row, _] = &found[..] else { return Ok(None) };
         let value = |index| match row.try_get(index) {
             Ok(Some(value)) => Ok(value.to_owned()),

@@ -1,7 +1,7 @@
 //! Capture of a PostgreSQL database: the initial snapshot, streaming of the write-ahead log, and the handover
 //! between them.
 //!
-//! The log is read by logical replication with the plugin `pgoutput` (protocol version 1). Its decoder
+//! The log is read by logical replication with the plugin `pgoutput` (protocol version 1 or 2). Its decoder
 //! (`pgoutput`) and the conversion of values to Debezium's JSON (`value`, `time`, `literal`) are pure.
 
 mod catalog;
@@ -14,6 +14,7 @@ mod heartbeat;
 mod incremental;
 mod key_range;
 mod literal;
+mod liveness;
 mod log_meter;
 mod offset;
 mod pgoutput;
@@ -24,41 +25,52 @@ mod snapshot;
 mod snapshot_rows;
 mod source_block;
 mod source_type;
+mod spool;
 mod stream;
+mod streamed;
 mod table;
 mod time;
+mod timeline;
 mod transaction;
 mod value;
 
 pub use offset::{Coverage, PostgresPosition, SnapshotCut, SnapshotReads};
 
 use crate::debezium::events::EventContext;
+use crate::memory::Memory;
 use crate::output::Output;
 use crate::snapshot_progress::TableList;
 use crate::source::{Source, SourceConnection};
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress, SnapshotMode, StopCondition};
 use async_trait::async_trait;
 use connection::replication::ReplicationConnection;
-use connection::session::{Server, Session, lsn_text};
-use connection::wait::wait_for;
+use connection::session::{Server, Session, literal, lsn_text, parse_lsn};
+use connection::wait;
 use kulya_store::clock::Clock;
 use publication::{Publication, PublishedTable};
 use settings::Target;
 use snapshot::Snapshot;
 use snapshot_rows::{SnapshotRows, table_list};
+use spool::Spool;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use stream::{CAUGHT_UP_PREFIX, ReplicationStream};
+
+/// The first version that sends transactions before they are committed.
+const VERSION_WITH_STREAMING: u32 = 140_000;
 
 /// A PostgreSQL database as a source.
 pub(crate) struct PostgresSource {
     target: Target,
     events: Arc<EventContext>,
+    /// Whether the spool could not be written: then transactions are sent when they are committed.
+    has_spool_failed: Arc<AtomicBool>,
 }
 
 impl PostgresSource {
     pub(crate) fn new(target: Target, events: EventContext) -> Self {
-        Self { target, events: Arc::new(events) }
+        Self { target, events: Arc::new(events), has_spool_failed: Arc::default() }
     }
 }
 
@@ -70,7 +82,12 @@ impl Source for PostgresSource {
         let session = Session::open(&self.target).await?;
         let server = session.check().await?;
         let (target, events) = (self.target.clone(), Arc::clone(&self.events));
-        Ok(PostgresConnection { target, events, session, server })
+        let has_spool_failed = Arc::clone(&self.has_spool_failed);
+        Ok(PostgresConnection { target, events, session, server, has_spool_failed })
+    }
+
+    fn memory(&self) -> Memory {
+        self.target.settings.memory()
     }
 }
 
@@ -80,6 +97,7 @@ pub(crate) struct PostgresConnection {
     events: Arc<EventContext>,
     session: Session,
     server: Server,
+    has_spool_failed: Arc<AtomicBool>,
 }
 
 /// Returns the PostgreSQL position of a checkpoint.
@@ -132,10 +150,24 @@ impl SourceConnection for PostgresConnection {
         stop_condition: StopCondition,
         output: &mut Output<'_>,
     ) -> CdcResult<()> {
-        let position = position_of(start.clone())?;
+        let mut position = position_of(start.clone())?;
         let snapshot_rows = SnapshotRows::new(&position, &start)?;
         let mut connection = ReplicationConnection::open(&self.target, Arc::clone(output.clock)).await?;
-        connection.start(&position.slot, position.lsn, &self.target.settings.publication).await?;
+        // of the connection that streams: another one may have reached another server
+        let place = connection.log_place().await?;
+        let history = match timeline::needs_history(&position, &place) {
+            true => Some(connection.timeline_history(place.timeline).await?),
+            false => None,
+        };
+        timeline::check(&position, &place, history.as_deref())?;
+        position.timeline = Some(place.timeline);
+        let settings = &self.target.settings;
+        let is_streaming = settings.streaming
+            && self.server.version >= VERSION_WITH_STREAMING
+            && !self.has_spool_failed.load(Ordering::Relaxed);
+        connection.start(&position.slot, position.lsn, &settings.publication, is_streaming).await?;
+        // not before: a slot has one reader at a time, and so has the folder of the slot
+        let spool = is_streaming.then(|| self.open_spool(&position)).transpose()?;
         let caught_up_token = match stop_condition {
             StopCondition::CaughtUp => Some(self.emit_caught_up_message(&**output.clock).await?),
             StopCondition::Cancelled => None,
@@ -147,7 +179,8 @@ impl SourceConnection for PostgresConnection {
             (position, snapshot_rows),
             caught_up_token,
             output,
-        );
+        )
+        .with_server(self.server.version, spool);
         let result = stream.run(&mut connection, output).await;
         connection.close().await;
         result
@@ -176,7 +209,11 @@ async fn validate_offset(
         ));
     }
     match session.slot(&position.slot).await? {
-        None => invalid(format!("replication slot {} of {name} does not exist", position.slot)),
+        None => invalid(format!(
+            "replication slot {} of {name} does not exist: it was dropped, or the server was promoted and its \
+             primary server's slot was none with failover = true (PostgreSQL 17)",
+            position.slot
+        )),
         Some(slot) if slot.is_lost => {
             invalid(format!("PostgreSQL has removed the log that replication slot {} needs", position.slot))
         }
@@ -191,15 +228,24 @@ async fn validate_offset(
 }
 
 impl PostgresConnection {
+    fn open_spool(&self, position: &PostgresPosition) -> CdcResult<Spool> {
+        let settings = &self.target.settings;
+        let folder = settings.spool_folder().join(format!("{}-{}", position.system, position.slot));
+        Spool::open(folder, settings.memory().spool(), Arc::clone(&self.has_spool_failed))
+    }
+
     /// Creates the replication slot. Returns the position before the snapshot.
     async fn first_position(&mut self, output: &Output<'_>) -> CdcResult<PostgresPosition> {
         // what the log needs is checked before the rows are read
-        ReplicationConnection::open(&self.target, Arc::clone(output.clock)).await?.close().await;
+        let mut connection = ReplicationConnection::open(&self.target, Arc::clone(output.clock)).await?;
+        let timeline = connection.log_place().await?.timeline;
+        connection.close().await;
         let lsn = prepare_slot(&self.session, &self.target).await?;
         Ok(PostgresPosition {
             system: self.server.system.clone(),
             database: self.target.database.clone(),
             slot: self.target.settings.slot.clone(),
+            timeline: Some(timeline),
             lsn,
             message_lsn: 0,
             snapshot: None,
@@ -276,14 +322,11 @@ fn unread(tables: Vec<PublishedTable>, position: &PostgresPosition, list: &Table
 async fn prepare_slot(session: &Session, target: &Target) -> CdcResult<u64> {
     let name = &target.settings.slot;
     let Some(slot) = session.slot(name).await? else {
-        let create = session.create_slot(name);
-        return wait_for(
-            target,
-            session,
-            "the end of the transactions that were open before the slot",
-            create,
-        )
-        .await;
+        let sql =
+            format!("SELECT lsn FROM pg_create_logical_replication_slot({}, 'pgoutput')", literal(name));
+        let what = "the end of the transactions that were open before the slot";
+        let created = wait::run(session, what, &sql).await?;
+        return parse_lsn(created.first().and_then(|row| row.get(0)).unwrap_or_default());
     };
     if slot.plugin != "pgoutput" || slot.database != target.database {
         return Err(CdcError::configuration(format!(

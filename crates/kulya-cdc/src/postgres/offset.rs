@@ -16,6 +16,9 @@ pub struct PostgresPosition {
     pub database: String,
     /// The replication slot that retains the log.
     pub slot: String,
+    /// The timeline of the log; `None` if an earlier version stored the position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<u32>,
     /// Every transaction whose commit ends at or before this log position is stored.
     pub lsn: u64,
     /// The log position of the last stored non-transactional message.
@@ -53,6 +56,19 @@ impl fmt::Display for PostgresPosition {
 }
 
 impl PostgresPosition {
+    /// Returns the position before which everything may be stored: that of the log, or of a snapshot that is
+    /// ahead of it.
+    pub(super) fn reach(&self) -> u64 {
+        let reads = self.snapshot_reads.iter().flat_map(|reads| &reads.cuts);
+        let cuts = self.snapshot.iter().chain(self.table_snapshots.values()).chain(reads);
+        cuts.map(|cut| cut.lsn).fold(self.lsn, u64::max)
+    }
+
+    /// Whether snapshots have read what the log after the position has too.
+    pub(crate) fn has_snapshots(&self) -> bool {
+        self.snapshot_reads.is_some() || !self.table_snapshots.is_empty()
+    }
+
     /// Removes the cuts of table snapshots that are behind the position: the log has nothing more that they
     /// contain.
     pub fn forget_passed_snapshots(&mut self) {
@@ -139,6 +155,22 @@ mod tests {
         let none = SnapshotCut::parse(1000, "15:15:").unwrap();
         assert!(none.contains(14, 1) && !none.contains(15, 1));
         assert_eq!(SnapshotCut::parse(1, "x"), None);
+    }
+
+    #[test]
+    fn snapshots_are_forgotten_beyond_the_last_cut() {
+        let cut = |lsn| SnapshotCut { lsn, xmin: 1, xmax: 1, in_progress: Vec::new() };
+        let position: PostgresPosition =
+            serde_json::from_str(r#"{"system":"1","database":"d","slot":"s","lsn":20}"#).unwrap();
+        let reads = SnapshotReads { cuts: vec![cut(10), cut(30)], ..SnapshotReads::default() };
+        let mut position = PostgresPosition { snapshot_reads: Some(reads), ..position };
+        for (lsn, is_snapshot_unfinished, expected) in
+            [(20, false, true), (30, true, true), (30, false, false)]
+        {
+            position = PostgresPosition { lsn, is_snapshot_unfinished, ..position };
+            position.forget_passed_snapshots();
+            assert_eq!(position.has_snapshots(), expected, "{lsn} {is_snapshot_unfinished}");
+        }
     }
 
     #[test]

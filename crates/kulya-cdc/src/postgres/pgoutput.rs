@@ -1,5 +1,5 @@
 //! Decoder of `pgoutput` messages, protocol version 1 (PostgreSQL documentation, "Logical Replication Message
-//! Formats"). It accepts any bytes without panics.
+//! Formats"); `streamed` decodes what version 2 adds. It accepts any bytes without panics.
 
 use bytes::Buf;
 

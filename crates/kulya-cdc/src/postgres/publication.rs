@@ -2,6 +2,7 @@
 
 use super::catalog::{TableInfo, captured_tables, quoted};
 use super::connection::session::{Server, Session, identifier, literal};
+use super::connection::wait;
 use super::offset::Coverage;
 use crate::debezium::Compatibility;
 use crate::{CaptureSettings, CdcError, CdcErrorKind, CdcResult};
@@ -83,8 +84,8 @@ pub(crate) async fn prepare(
         tracing::warn!(publication = name, statement = %add, "captured tables are missing in the publication");
         return Ok(publication);
     }
-    match session.execute(&add).await {
-        Ok(()) => read(session, settings, server).await,
+    match wait::run(session, "a lock of the tables of the publication", &add).await {
+        Ok(_) => read(session, settings, server).await,
         Err(error) => Err(CdcError::new(
             CdcErrorKind::Configuration,
             format!("publication {name} lacks captured tables and cannot be changed: run {add}"),
@@ -126,7 +127,9 @@ async fn create(session: &Session, settings: &CaptureSettings, is_superuser: boo
         }
         format!("FOR TABLE {}", names.join(", "))
     };
-    session.execute(&format!("CREATE PUBLICATION {} {what}", identifier(name))).await.map_err(|e| {
+    let sql = format!("CREATE PUBLICATION {} {what}", identifier(name));
+    let created = wait::run(session, "a lock of the tables of the publication", &sql).await.map(drop);
+    created.map_err(|e| {
         CdcError::new(
             CdcErrorKind::Configuration,
             format!("publication {name} does not exist and cannot be created: run CREATE PUBLICATION {name} {what}"),

@@ -1,5 +1,6 @@
 //! Settings of a PostgreSQL source: parsing of the URL, the names of slot and publication.
 
+use super::liveness::Liveness;
 use crate::control::Control;
 use crate::{CaptureSettings, CdcError, CdcResult};
 use std::fmt;
@@ -17,6 +18,7 @@ pub(crate) struct Target {
     pub(crate) hosts: Vec<(String, u16)>,
     pub(crate) tls: TlsSettings,
     pub(crate) connect_timeout: Duration,
+    pub(crate) liveness: Liveness,
     pub(crate) application_name: String,
     /// Session settings of the URL, in the form `-c name=value`.
     pub(crate) options: String,
@@ -176,6 +178,7 @@ impl CaptureSettings {
             hosts,
             tls,
             connect_timeout,
+            liveness: Liveness::of(&config),
             application_name,
             options,
             user,

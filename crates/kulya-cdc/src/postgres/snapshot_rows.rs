@@ -24,7 +24,7 @@ pub(crate) struct SnapshotRows {
 }
 
 /// What snapshots have read of a table.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ReadTable {
     name: String,
     rows: TableRanges,
@@ -90,6 +90,11 @@ impl SnapshotRows {
         let key = rows.columns.iter().map(|column| index(&column.name)).collect();
         let has_old_keys = matches!(identity, ReplicaIdentity::Default | ReplicaIdentity::Full);
         Some(ReadTable { name, rows, cuts, key, has_old_keys })
+    }
+
+    /// Whether nothing was read, or the log is beyond it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.cuts.is_empty() && self.by_name.is_empty()
     }
 
     /// Whether a transaction is in a cut.

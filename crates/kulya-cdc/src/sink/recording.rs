@@ -17,6 +17,9 @@ use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// The size of the lines from which on they are written before the commit, in bytes.
+const BUFFER_BYTES: usize = 1 << 20;
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 enum Line {
@@ -88,8 +91,12 @@ pub struct RecordingSink {
     tables: HashMap<String, Arc<RowSchema>>,
     /// The tables by topic whose schemas are in the buffer.
     new_tables: HashMap<String, Arc<RowSchema>>,
-    /// The lines of the next commit.
+    /// The lines of the next commit that are not in the file yet.
     buffer: Vec<u8>,
+    /// The end of the last commit in the file.
+    commit_end: u64,
+    /// Whether there are lines after it.
+    has_staged: bool,
 }
 
 impl RecordingSink {
@@ -135,7 +142,36 @@ impl RecordingSink {
             line.clear();
         }
         file.set_len(commit_end).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
-        Ok(Self { path, file, checkpoint, tables, new_tables: HashMap::new(), buffer: Vec::new() })
+        Ok(Self {
+            path,
+            file,
+            checkpoint,
+            tables,
+            new_tables: HashMap::new(),
+            buffer: Vec::new(),
+            commit_end,
+            has_staged: false,
+        })
+    }
+
+    /// Writes the lines to the file, in which they count only with a commit after them.
+    fn write_buffer(&mut self) -> CdcResult<()> {
+        self.has_staged = true;
+        let written = self.file.write_all(&self.buffer);
+        self.buffer.clear();
+        written.map_err(|e| io_error(&self.path, e))
+    }
+
+    /// Removes the lines after the last commit.
+    fn discard(&mut self) -> CdcResult<()> {
+        self.buffer.clear();
+        self.new_tables.clear();
+        if std::mem::take(&mut self.has_staged) {
+            let truncated = self.file.set_len(self.commit_end);
+            let truncated = truncated.and_then(|()| self.file.seek(SeekFrom::Start(self.commit_end)));
+            truncated.map_err(|e| io_error(&self.path, e))?;
+        }
+        Ok(())
     }
 
     fn write_line(&mut self, line: &Line) -> CdcResult<()> {
@@ -153,8 +189,7 @@ fn io_error(path: &Path, error: std::io::Error) -> CdcError {
 #[async_trait]
 impl Sink for RecordingSink {
     async fn position(&mut self) -> CdcResult<Option<Checkpoint>> {
-        self.buffer.clear();
-        self.new_tables.clear();
+        self.discard()?;
         Ok(self.checkpoint.clone())
     }
 
@@ -173,6 +208,9 @@ impl Sink for RecordingSink {
         for record in batch.records() {
             let line = RecordLine::new(&record).map_err(|e| io_error(&self.path, e.into()))?;
             self.write_line(&Line::Record(line))?;
+            if self.buffer.len() >= BUFFER_BYTES {
+                self.write_buffer()?;
+            }
         }
         Ok(())
     }
@@ -183,9 +221,10 @@ impl Sink for RecordingSink {
             self.write_line(&Line::History(history.to_string()))?;
         }
         self.write_line(&Line::Commit(checkpoint.position.clone().into()))?;
-        let lines = std::mem::take(&mut self.buffer);
-        let result = self.file.write_all(&lines).and_then(|()| self.file.sync_data());
-        result.map_err(|e| io_error(&self.path, e))?;
+        self.write_buffer()?;
+        let end = self.file.sync_data().and_then(|()| self.file.stream_position());
+        self.commit_end = end.map_err(|e| io_error(&self.path, e))?;
+        self.has_staged = false;
         let earlier = self.checkpoint.take().and_then(|checkpoint| checkpoint.history);
         let history = checkpoint.history.clone().or(earlier);
         self.checkpoint = Some(Checkpoint { position: checkpoint.position.clone(), history });
@@ -204,7 +243,7 @@ pub async fn replay(log: impl BufRead + Send, sink: &mut dyn Sink) -> CdcResult<
     let stored = sink.position().await?.map(|checkpoint| checkpoint.position);
     let mut is_resumed = stored.is_none();
     let mut destinations: HashMap<String, Arc<Destination>> = HashMap::new();
-    let (mut batch, mut history, mut records) = (Batch::default(), None, 0);
+    let (mut batch, mut history, mut records, mut staged) = (Batch::default(), None, 0, 0);
     for (number, text) in (1..).zip(log.lines()) {
         let invalid = |e: Box<dyn std::error::Error + Send + Sync>| {
             CdcError::new(CdcErrorKind::Source, format!("line {number} of the change log cannot be parsed"))
@@ -221,12 +260,20 @@ pub async fn replay(log: impl BufRead + Send, sink: &mut dyn Sink) -> CdcResult<
                 let new = || Arc::new(Destination::of_topic(line.topic.clone()));
                 let destination = topic.or_insert_with(new);
                 line.push_to(&mut batch, destination);
+                // a large transaction is not in memory as a whole
+                if batch.size() >= BUFFER_BYTES {
+                    let full = std::mem::take(&mut batch);
+                    if is_resumed {
+                        staged += full.events();
+                        sink.stage(full).await?;
+                    }
+                }
             }
             Line::History(text) => history = Some(text.into()),
             Line::Commit(position) => {
                 let batch = std::mem::take(&mut batch);
                 if is_resumed {
-                    records += batch.events();
+                    records += batch.events() + std::mem::take(&mut staged);
                     sink.commit(batch, &Checkpoint { position: *position, history: history.take() }).await?;
                 } else {
                     is_resumed = stored.as_ref() == Some(&*position);
@@ -245,134 +292,4 @@ pub async fn replay(log: impl BufRead + Send, sink: &mut dyn Sink) -> CdcResult<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{ColumnDescription, StoreSettings, StoreSink};
-    use kulya_registry::Registry;
-    use kulya_store::clock::ManualClock;
-    use kulya_store::memory::MemoryStore;
-    use kulya_store::{StreamId, bounded_read};
-
-    fn schema() -> Arc<RowSchema> {
-        let id = ColumnDescription {
-            name: "id".into(),
-            optional: false,
-            connect_type: "int32".into(),
-            connect_name: None,
-            parameters: vec![("a".into(), "b".into())],
-            items: None,
-            default: None,
-        };
-        let (prefix, schema, table) = ("p".into(), "public".into(), "t".into());
-        Arc::new(RowSchema { prefix, schema, table, columns: vec![id], key: vec!["id".into()] })
-    }
-
-    fn value(id: u32) -> String {
-        format!("{{\"op\":\"c\", \"n\":1.10,\"id\":{id}}}")
-    }
-
-    fn batch(ids: std::ops::Range<u32>) -> Batch {
-        let destination = Arc::new(Destination::of_table(schema()));
-        let mut batch = Batch::default();
-        for id in ids {
-            let line = RecordLine {
-                topic: "p.public.t".into(),
-                key: Some(RawValue::from_string(format!("{{\"id\":{id}}}")).unwrap()),
-                value: Some(RawValue::from_string(value(id)).unwrap()),
-                headers: vec![("h".into(), RawValue::from_string("{}".into()).unwrap()); 2],
-            };
-            line.push_to(&mut batch, &destination);
-        }
-        batch
-    }
-
-    fn checkpoint(lsn: u64) -> Checkpoint {
-        let text = format!(r#"{{"system":"1","database":"d","slot":"s","lsn":{lsn}}}"#);
-        serde_json::from_str::<Position>(&text).unwrap().into()
-    }
-
-    #[test]
-    fn records_keep_their_headers_and_keys() {
-        let batch = batch(7..8);
-        let record = batch.records().next().unwrap();
-        assert_eq!(record.headers, br#""h":{},"h":{}"#);
-        assert_eq!((record.key, record.routing_key), (Some(&br#"{"id":7}"#[..]), Some(&b"7"[..])));
-        // recorded again, they are the same
-        let line = RecordLine::new(&record).unwrap();
-        let names: Vec<&str> = line.headers.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["h", "h"]);
-        let key = RawValue::from_string(r#"{"a": 1.10,"b":1e999,"c":"x"}"#.into()).unwrap();
-        assert_eq!(routing_key(&key), r#"1.10,1e999,"x""#);
-    }
-
-    async fn backends() -> (MemoryStore, Registry) {
-        let store = MemoryStore::new();
-        let registry = Registry::open(store.clone(), ManualClock::default()).await.unwrap();
-        (store, registry)
-    }
-
-    async fn replay_text(log: &str, store: &MemoryStore, registry: &Registry) -> CdcResult<u64> {
-        let settings = StoreSettings {
-            name: "p".into(),
-            scope: "s".into(),
-            stream_template: "{table}".into(),
-            segments: 2,
-            encoding: crate::debezium::Encoding::default(),
-            refused_schema: crate::RefusedSchema::default(),
-        };
-        let mut sink = StoreSink::new(store.clone(), registry.clone(), settings).await.unwrap();
-        replay(log.as_bytes(), &mut sink).await
-    }
-
-    #[tokio::test]
-    async fn committed_records_are_replayed_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
-        let mut sink = RecordingSink::open(&path).unwrap();
-        sink.commit(batch(0..3), &checkpoint(10)).await.unwrap();
-        sink.stage(batch(99..100)).await.unwrap();
-        drop(sink);
-        // a second run continues after the last commit
-        OpenOptions::new()
-            .append(true)
-            .open(&path)
-            .unwrap()
-            .write_all(b"{\"record\":{\"topic\":\"p.pub")
-            .unwrap();
-        let mut sink = RecordingSink::open(&path).unwrap();
-        assert_eq!(sink.position().await.unwrap(), Some(checkpoint(10)));
-        let half = std::fs::read_to_string(&path).unwrap();
-        let history = Checkpoint { history: Some("h".into()), ..checkpoint(20) };
-        sink.commit(batch(3..5), &history).await.unwrap();
-        assert_eq!(RecordingSink::open(&path).unwrap().position().await.unwrap(), Some(history));
-        let whole = std::fs::read_to_string(&path).unwrap();
-        assert!(whole.starts_with(&half) && !whole.contains("99"));
-        assert_eq!(whole.matches("\"table\":{").count(), 1, "{whole}");
-
-        let (store, registry) = backends().await;
-        assert_eq!(replay_text(&half, &store, &registry).await.unwrap(), 3);
-        assert_eq!(replay_text(&whole, &store, &registry).await.unwrap(), 2);
-        assert_eq!(replay_text(&whole, &store, &registry).await.unwrap(), 0);
-        let events = bounded_read(&store, &StreamId::new("s", "t").unwrap()).await.unwrap();
-        let mut events: Vec<_> = events.into_iter().map(|(_, event)| event).collect();
-        events.sort();
-        let expected: Vec<_> = (0..5).map(value).collect();
-        assert_eq!(events, expected, "values are replayed byte for byte");
-    }
-
-    #[tokio::test]
-    async fn a_log_of_another_store_is_rejected() {
-        let (store, registry) = backends().await;
-        let commit = |lsn| serde_json::to_string(&Line::Commit(checkpoint(lsn).position.into())).unwrap();
-        replay_text(&commit(1), &store, &registry).await.unwrap();
-        let other = replay_text(&commit(2), &store, &registry).await.unwrap_err();
-        assert_eq!(other.kind(), CdcErrorKind::Position);
-        let bad = replay_text("\n", &store, &registry).await.unwrap_err();
-        assert!(bad.to_string().contains("line 1"), "{bad}");
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("text");
-        std::fs::write(&path, "hello\nworld\n").unwrap();
-        assert!(RecordingSink::open(&path).err().unwrap().to_string().contains("text is not a recorded"));
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "hello\nworld\n");
-    }
-}
+mod tests;

@@ -37,6 +37,13 @@ pub struct CaptureStatus {
     /// The number of log files after that of the stored position (MySQL, MariaDB).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files_behind: Option<u64>,
+    /// The number of large transactions that have arrived in part and are not stored (PostgreSQL with
+    /// `streaming`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spooled_transactions: Option<u64>,
+    /// Their size in the spool, in memory and on disk, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spooled_bytes: Option<u64>,
     /// The number of records stored since the program started.
     #[serde(default)]
     pub records: u64,

@@ -46,6 +46,8 @@ impl Tracker {
     pub(crate) fn set_state(&mut self, state: CaptureState) {
         self.before_waiting = None;
         self.is_caught_up &= state == CaptureState::Streaming;
+        // the spool ends with the connection
+        (self.status.spooled_transactions, self.status.spooled_bytes) = (None, None);
         if state != CaptureState::Snapshot {
             self.status.snapshot = None;
         }
@@ -118,6 +120,11 @@ impl Tracker {
         let status = &mut self.status;
         (status.lag_bytes, status.retained_bytes, status.files_behind) =
             (lag_bytes, retained_bytes, files_behind);
+    }
+
+    /// Sets what the spool has of transactions that have not ended.
+    pub(crate) fn on_spool(&mut self, transactions: u64, bytes: u64) {
+        (self.status.spooled_transactions, self.status.spooled_bytes) = (Some(transactions), Some(bytes));
     }
 
     /// Sets whether everything that the database had committed by now is stored.
@@ -227,6 +234,18 @@ mod tests {
         // what happens without a connection is not known
         tracker.set_state(CaptureState::Paused);
         assert_eq!(tracker.status(at(85)).lag_seconds, Some(5));
+    }
+
+    #[test]
+    fn spool_ends_with_the_connection() {
+        let mut tracker = Tracker::new("shop".into());
+        tracker.set_state(CaptureState::Streaming);
+        assert_eq!(tracker.status(at(0)).spooled_bytes, None);
+        tracker.on_spool(2, 300);
+        let status = tracker.status(at(0));
+        assert_eq!((status.spooled_transactions, status.spooled_bytes), (Some(2), Some(300)));
+        tracker.on_retry("lost".into(), 1, Duration::from_secs(1), at(1));
+        assert_eq!(tracker.status(at(1)).spooled_bytes, None);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Set-ups of MariaDB and MySQL that cannot be captured: each ends the capture with one line that says what to
-//! do, as a statement where one does it.
+//! Set-ups of MariaDB and MySQL that cannot be captured: each ends the capture with one line that says what
+//! to do, as a statement where one does it.
 
 use crate::binlog_capture::{create, script, settings};
 use crate::binlog_server::{LOG, Server};

@@ -1,6 +1,6 @@
 //! Connections that are lost, and positions that the server asks for.
 
-use crate::database::{Database, MemorySink, PostgresWorkload};
+use crate::database::{Database, MemorySink};
 use kulya_cdc::{CancellationToken, Capture, Progress};
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -88,15 +88,4 @@ async fn positions_without_changes_are_confirmed_when_the_server_asks() {
     }
     running.stop().await;
     database.drop_everything().await;
-}
-
-#[tokio::test]
-#[ignore = "needs PostgreSQL: run cargo xtask test"]
-async fn captures_survive_faults() {
-    crate::faults::captures_survive_faults(async |_| {
-        let workload = PostgresWorkload::create("faults").await;
-        let settings = workload.settings();
-        (Arc::new(workload), settings)
-    })
-    .await;
 }

@@ -1,10 +1,8 @@
 //! A database for one test, and a sink in memory.
 
-use crate::faults::Workload;
 use async_trait::async_trait;
 use futures::SinkExt;
 use kulya_cdc::{Batch, Capture, CaptureSettings, CdcResult, Checkpoint, Sink};
-use std::collections::BTreeMap;
 use tokio_postgres::{Client, NoTls};
 
 /// The URL of a server that `cargo xtask test` starts.
@@ -15,6 +13,7 @@ pub(crate) fn server(variable: &str) -> String {
 pub(crate) struct Database {
     pub(crate) client: Client,
     pub(crate) name: String,
+    server: String,
     admin: Client,
 }
 
@@ -27,9 +26,13 @@ async fn connect(url: &str) -> Client {
 impl Database {
     /// A new, empty database called `name`.
     pub(crate) async fn create(name: &str) -> Self {
-        let url = server("KULYA_TEST_POSTGRES");
-        let admin = connect(&url).await;
-        let this = Self { client: connect(&url).await, name: name.to_owned(), admin };
+        Self::create_at(server("KULYA_TEST_POSTGRES"), name).await
+    }
+
+    /// A new, empty database of the server whose database `postgres` has this URL.
+    pub(crate) async fn create_at(server: String, name: &str) -> Self {
+        let admin = connect(&server).await;
+        let this = Self { client: connect(&server).await, name: name.to_owned(), server, admin };
         this.drop_everything().await;
         this.admin.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
         Self { client: connect(&this.url()).await, ..this }
@@ -41,7 +44,7 @@ impl Database {
     }
 
     pub(crate) fn url(&self) -> String {
-        server("KULYA_TEST_POSTGRES")
+        self.server
             .replace("/postgres", &format!("/{}", self.name))
             .replace(&format!("{}://", self.name), "postgres://")
     }
@@ -73,14 +76,18 @@ impl Database {
 
     /// Drops the replication slot, if there is one.
     pub(crate) async fn drop_slot(&self) {
-        let slot = format!("kulya_{}", self.name);
+        self.drop_slots(&format!("kulya_{}", self.name)).await;
+    }
+
+    /// Drops the replication slots whose names match a pattern of LIKE.
+    pub(crate) async fn drop_slots(&self, pattern: &str) {
         let drop_slot = format!(
-            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{slot}'"
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE '{pattern}'"
         );
         // the server notices the end of a walsender's client with a delay; terminating the backend is
         // immediate
         let terminate = format!(
-            "SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = '{slot}' AND active_pid IS NOT NULL"
+            "SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name LIKE '{pattern}' AND active_pid IS NOT NULL"
         );
         self.admin.batch_execute(&terminate).await.unwrap();
         self.admin.batch_execute(&drop_slot).await.unwrap();
@@ -159,40 +166,5 @@ impl Sink for MemorySink {
         let history = checkpoint.history.clone().or(earlier);
         self.checkpoint = Some(Checkpoint { position: checkpoint.position.clone(), history });
         Ok(())
-    }
-}
-
-/// The tables of a load, and their current rows.
-pub(crate) struct PostgresWorkload {
-    database: Database,
-}
-
-impl PostgresWorkload {
-    /// Creates the tables in a new database.
-    pub(crate) async fn create(name: &str) -> Self {
-        let database = Database::create(name).await;
-        let sql = "CREATE TABLE acc (id int PRIMARY KEY, v int NOT NULL); \
-                   CREATE TABLE hist (id int PRIMARY KEY, v int NOT NULL); \
-                   INSERT INTO acc SELECT i, i FROM generate_series(1, 20) AS i";
-        database.client.batch_execute(sql).await.unwrap();
-        Self { database }
-    }
-
-    pub(crate) fn settings(&self) -> CaptureSettings {
-        self.database.settings()
-    }
-}
-
-#[async_trait]
-impl Workload for PostgresWorkload {
-    async fn transaction(&self, statements: &[String]) {
-        let sql = format!("BEGIN; {}; COMMIT", statements.join("; "));
-        self.database.client.batch_execute(&sql).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
-    }
-
-    async fn rows(&self, table: &str) -> BTreeMap<i64, i64> {
-        let sql = format!("SELECT id::int8, v::int8 FROM {table}");
-        let rows = self.database.client.query(&sql, &[]).await.unwrap();
-        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
     }
 }

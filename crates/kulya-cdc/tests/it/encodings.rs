@@ -161,8 +161,8 @@ fn json_of(value: &Decoded) -> Value {
 
 const BOTH: [Encoding; 2] = [Encoding::JsonSchema, Encoding::Avro];
 
-/// Captures a zoo of PostgreSQL in an encoding.
-async fn postgres_zoo(name: &str, zoo: &Zoo, encoding: Encoding, compat: Compatibility) {
+/// Captures a zoo of PostgreSQL in an encoding; returns why events are dead letters.
+async fn postgres_zoo(name: &str, zoo: &Zoo, encoding: Encoding, compat: Compatibility) -> Vec<String> {
     let database = Database::create(name).await;
     database.script(zoo.schema).await;
     let mut settings = database.settings();
@@ -180,14 +180,20 @@ async fn postgres_zoo(name: &str, zoo: &Zoo, encoding: Encoding, compat: Compati
         }
     }
     database.drop_everything().await;
-    let letters = if dead_letters > 0 {
-        target.stored(&format!("{name}.dead-letter").replace('_', "-")).await
-    } else {
-        Vec::new()
-    };
-    let letters: Vec<_> = letters.iter().map(|letter| String::from_utf8_lossy(letter)).collect();
-    assert!(letters.is_empty(), "{} letters: {}", letters.len(), letters[0]);
+    let mut reasons = Vec::new();
+    if dead_letters > 0 {
+        for letter in target.stored(&format!("{name}.dead-letter").replace('_', "-")).await {
+            let letter: Value = serde_json::from_slice(&letter).unwrap();
+            let of_table = events.get_mut(letter["table"].as_str().unwrap()).unwrap();
+            let place = of_table.iter().position(|event| letter["event"] == event.as_str()).unwrap();
+            of_table.remove(place);
+            reasons.push(letter["reason"].as_str().unwrap().to_owned());
+        }
+    }
     target.compare(&events).await;
+    reasons.sort();
+    reasons.dedup();
+    reasons
 }
 
 #[tokio::test]
@@ -195,8 +201,19 @@ async fn postgres_zoo(name: &str, zoo: &Zoo, encoding: Encoding, compat: Compati
 async fn events_of_postgres_are_those_in_json() {
     for encoding in BOTH {
         for compat in [Compatibility::Corrected, Compatibility::Debezium] {
-            postgres_zoo("enc_zoo", &zoo!("zoo/postgres"), encoding, compat).await;
-            postgres_zoo("enc_extended", &zoo!("zoo-extended/postgres"), encoding, compat).await;
+            let mut reasons = postgres_zoo("enc_zoo", &zoo!("zoo/postgres"), encoding, compat).await;
+            let zoo = zoo!("zoo-extended/postgres");
+            reasons.extend(postgres_zoo("enc_extended", &zoo, encoding, compat).await);
+            let expected: &[&str] = match (encoding, compat) {
+                // arrays of arrays, of which Debezium loses the values
+                (Encoding::Avro, Compatibility::Corrected) => &[
+                    "the event cannot be encoded: after.i2d: a number is expected, not an array",
+                    "the event cannot be encoded: after.i4: a number is expected, not an array",
+                    "the event cannot be encoded: after.vc: a text is expected, not an array",
+                ],
+                _ => &[],
+            };
+            assert_eq!(reasons, expected, "{encoding}");
         }
     }
 }

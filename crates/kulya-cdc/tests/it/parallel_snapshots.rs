@@ -344,7 +344,8 @@ async fn positions_stay_small_with_many_tables() {
     capture.run(&mut sink).await.unwrap();
     assert_eq!(sink.memory.records.len(), 2000);
     assert!(sink.commits >= 2000);
-    assert!(sink.position_bytes < sink.commits * 1000, "{}", sink.position_bytes);
+    // also with the transactions of other tests in the cut; all tables by name would be ten times as much
+    assert!(sink.position_bytes < sink.commits * 3000, "{}", sink.position_bytes);
     assert!(sink.history_bytes < 2000 * 30, "{}", sink.history_bytes);
     database.client.batch_execute("UPDATE t7 SET id = -7; INSERT INTO t1999 VALUES (1)").await.unwrap();
     sink.memory.records.clear();

@@ -3,6 +3,7 @@
 use crate::binlog_capture;
 use crate::binlog_cases::{self, login_error};
 use crate::binlog_columns::{self, recorded};
+use crate::binlog_faults;
 use crate::binlog_server::{ANNOTATE_ROWS, LOG, MARIADB, MARIADB_GTID, types};
 use crate::binlog_zoo::{self, Zoo, modes};
 use crate::database::server;
@@ -233,8 +234,43 @@ async fn a_killed_capture_goes_on() {
 #[tokio::test]
 #[ignore = "needs MariaDB: run cargo xtask test"]
 async fn captures_survive_faults() {
-    let _log = LOG.read().await;
-    crate::binlog_faults::captures_survive_faults(MARIADB).await;
+    binlog_faults::captures_survive_faults(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn stalled_connections_end() {
+    binlog_faults::stalled_connections_end(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn full_stores_are_waited_for() {
+    binlog_faults::full_stores_are_waited_for(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn second_captures_and_writers_are_fenced() {
+    binlog_faults::second_captures_and_writers_are_fenced(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn restarts_and_terminated_connections_are_survived() {
+    binlog_faults::restarts_and_terminated_connections_are_survived(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn purged_logs_are_named() {
+    binlog_faults::purged_logs_are_named(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn replicas_are_followed_by_gtid() {
+    binlog_faults::replicas_are_followed_by_gtid(MARIADB).await;
 }
 
 #[tokio::test]
@@ -274,7 +310,7 @@ async fn names_and_included_columns_are_debeziums() {
 #[tokio::test]
 #[ignore = "needs MariaDB: run cargo xtask test"]
 async fn types_of_the_source_are_debeziums() {
-    let recorded = recorded!("mariadb", "types", &[]);
+    let recorded = recorded!("mariadb", "types", binlog_columns::TEXT_JSON);
     binlog_columns::column_rules_are_debeziums(MARIADB, recorded).await;
 }
 

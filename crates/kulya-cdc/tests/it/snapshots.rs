@@ -189,3 +189,94 @@ async fn dropped_publication_is_named_and_can_be_overcome() {
     assert_eq!(rows(&sink.records), ["t r 1 \"first\"", "t r 2 \"last\"", "t c 3 \"false\""]);
     database.drop_everything().await;
 }
+
+/// A sink that runs a statement at its first write, and goes on when the statement waits for a lock.
+struct StatementAtFirstWrite {
+    memory: MemorySink,
+    client: Arc<tokio_postgres::Client>,
+    statement: &'static str,
+    running: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl StatementAtFirstWrite {
+    async fn before_write(&mut self) {
+        if self.running.is_some() {
+            return;
+        }
+        let (client, statement) = (Arc::clone(&self.client), self.statement);
+        let process: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+        let (observer, connection) = {
+            let url = crate::database::server("KULYA_TEST_POSTGRES");
+            tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap()
+        };
+        tokio::spawn(connection);
+        // a deadlock would not end without the limit
+        client.batch_execute("SET lock_timeout = '60s'").await.unwrap();
+        self.running = Some(tokio::spawn(async move { client.batch_execute(statement).await.unwrap() }));
+        let waits = "SELECT count(*) FROM pg_locks WHERE pid = $1 AND NOT granted";
+        while observer.query_one(waits, &[&process]).await.unwrap().get::<_, i64>(0) == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[async_trait]
+impl Sink for StatementAtFirstWrite {
+    async fn position(&mut self) -> CdcResult<Option<Checkpoint>> {
+        self.memory.position().await
+    }
+
+    async fn stage(&mut self, batch: Batch) -> CdcResult<()> {
+        self.before_write().await;
+        self.memory.stage(batch).await
+    }
+
+    async fn commit(&mut self, batch: Batch, checkpoint: &Checkpoint) -> CdcResult<()> {
+        self.before_write().await;
+        self.memory.commit(batch, checkpoint).await
+    }
+}
+
+/// A statement that waits for a table of the snapshot, which holds its lock, makes the readers wait in turn.
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run cargo xtask test"]
+async fn statements_that_wait_for_a_snapshot_run_between_its_parts() {
+    for (index, (statement, expected)) in [
+        ("ALTER TABLE zb DROP COLUMN a", [r#"{"id":1,"b":100}"#, r#"{"id":2,"b":200}"#].as_slice()),
+        (
+            "ALTER TABLE zb ALTER COLUMN a TYPE bigint",
+            &[r#"{"id":1,"a":10,"b":100}"#, r#"{"id":2,"a":20,"b":200}"#],
+        ),
+        ("DROP TABLE zb", &[]),
+        ("ALTER TABLE zb RENAME TO zc", &[r#"{"id":1,"a":10,"b":100}"#, r#"{"id":2,"a":20,"b":200}"#]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let database = Database::create(&format!("snapshot_ddl_{index}")).await;
+        let tables = "CREATE TABLE a_large (id int PRIMARY KEY, pad text); \
+                      INSERT INTO a_large SELECT n, repeat('x', 500) FROM generate_series(1, 40000) n; \
+                      CREATE TABLE zb (id int PRIMARY KEY, a int, b int); \
+                      INSERT INTO zb VALUES (1, 10, 100), (2, 20, 200)";
+        database.client.batch_execute(tables).await.unwrap();
+        let client = Arc::new(database.connect().await);
+        let memory = MemorySink::default();
+        let mut sink = StatementAtFirstWrite { memory, client, statement, running: None };
+        catch_up(&database.settings(), &mut sink).await.unwrap();
+        sink.running.unwrap().await.unwrap();
+        let (mut large, mut others) = (std::collections::BTreeSet::new(), Vec::new());
+        for record in sink.memory.records.iter().filter(|record| record.value.is_some()) {
+            let value: Value = serde_json::from_str(record.value.as_ref().unwrap()).unwrap();
+            if record.topic.ends_with(".a_large") {
+                assert!(large.insert(value["after"]["id"].as_i64().unwrap()), "{statement}: {value}");
+            } else {
+                others.push(value["after"].to_string());
+            }
+        }
+        assert_eq!(large.len(), 40_000, "{statement}");
+        let expected: Vec<Value> = expected.iter().map(|row| serde_json::from_str(row).unwrap()).collect();
+        let others: Vec<Value> = others.iter().map(|row| serde_json::from_str(row).unwrap()).collect();
+        assert_eq!(others, expected, "{statement}");
+        database.drop_everything().await;
+    }
+}

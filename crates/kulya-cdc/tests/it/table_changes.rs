@@ -307,3 +307,38 @@ async fn snapshot_waits_for_changes_of_its_tables() {
     assert_eq!(changes(&sink, 0), [json!(["r", {"id": 1}, null, {"id": 1, "b": 100}])]);
     database.drop_everything().await;
 }
+
+/// Virtual columns are those of PostgreSQL 18, and so is their publication.
+#[tokio::test]
+#[ignore = "needs PostgreSQL 18: run cargo xtask test"]
+async fn generated_columns_are_those_of_the_publication() {
+    let database = Database::create("cdc_generated").await;
+    database
+        .script(
+            "CREATE TABLE g (id int PRIMARY KEY, s int GENERATED ALWAYS AS (id * 2) STORED, v int GENERATED ALWAYS AS (id * 3) VIRTUAL)
+CREATE PUBLICATION stored FOR TABLE g WITH (publish_generated_columns = stored)
+CREATE PUBLICATION plain FOR TABLE g",
+        )
+        .await;
+    for (publication, streamed) in [("plain", json!({"id": 2})), ("stored", json!({"id": 2, "s": 4}))] {
+        database.script("DELETE FROM g\nINSERT INTO g (id) VALUES (1)").await;
+        let settings = CaptureSettings {
+            publication: publication.into(),
+            name: format!("generated_{publication}"),
+            ..database.settings()
+        };
+        let mut sink = MemorySink::default();
+        catch_up(&settings, &mut sink).await.unwrap();
+        database.script("INSERT INTO g (id) VALUES (2)").await;
+        catch_up(&settings, &mut sink).await.unwrap();
+        let rows: Vec<_> = changes(&sink, 0).iter().map(|change| change[3].clone()).collect();
+        assert_eq!(rows, [json!({"id": 1, "s": 2, "v": 3}), streamed], "{publication}");
+        // the server notices the end of a reader with a delay
+        let slot = format!("pg_replication_slots WHERE slot_name = 'kulya_generated_{publication}'");
+        database
+            .script(&format!("SELECT pg_terminate_backend(active_pid, 10000) FROM {slot} AND active"))
+            .await;
+        database.script(&format!("SELECT pg_drop_replication_slot(slot_name) FROM {slot}")).await;
+    }
+    database.drop_everything().await;
+}

@@ -121,6 +121,15 @@ const fn schema(event: usize, place: &'static str, ours: &'static str, why: &'st
     Difference { event, place: Place::Schema(place), ours, why }
 }
 
+/// What `cargo xtask test` runs on each version of PostgreSQL.
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run cargo xtask test"]
+async fn events_match_debeziums_in_the_default_mode() {
+    compare_modes("zoo_default", &zoo!("zoo/postgres"), &modes!("zoo/postgres")[..1], &[]).await;
+    let (zoo, modes) = (zoo!("zoo-extended/postgres"), modes!("zoo-extended/postgres"));
+    compare_modes("zoo_extended_default", &zoo, &modes[..1], DIFFERENCES).await;
+}
+
 #[tokio::test]
 #[ignore = "needs PostgreSQL: run cargo xtask test"]
 async fn events_match_debeziums_in_all_modes() {

@@ -18,6 +18,15 @@ pub(crate) struct CheckpointName {
     pub(crate) base: Option<u64>,
 }
 
+/// The copies of a checkpoint that are not intact.
+#[derive(Debug, Default)]
+pub(crate) struct CheckedCopies {
+    /// The names of the damaged copies, and their damage.
+    pub(crate) damaged: Vec<(String, String)>,
+    /// The names of the copies that do not exist.
+    pub(crate) missing: Vec<String>,
+}
+
 impl Bucket {
     /// Returns the names of a checkpoint's two copies. There are two because the log before a checkpoint may
     /// be deleted.
@@ -86,15 +95,15 @@ impl Bucket {
         self.delete(self.checkpoint_paths(name).into()).await
     }
 
-    /// Verifies both copies of a checkpoint. Returns the name and the damage of each bad one.
-    pub(crate) async fn damaged_copies(&self, checkpoint: CheckpointName) -> Result<Vec<(String, String)>> {
-        let mut found = Vec::new();
+    /// Verifies both copies of a checkpoint.
+    pub(crate) async fn verify_copies(&self, checkpoint: CheckpointName) -> Result<CheckedCopies> {
+        let mut found = CheckedCopies::default();
         for path in self.checkpoint_paths(checkpoint) {
             match self.read_copy(&path, checkpoint).await {
                 Ok(Some(_)) => {}
-                Ok(None) => found.push((path.to_string(), "it is missing".to_owned())),
+                Ok(None) => found.missing.push(path.to_string()),
                 Err(error) if error.kind() == ErrorKind::Corrupt => {
-                    found.push((path.to_string(), error.to_string()));
+                    found.damaged.push((path.to_string(), error.to_string()));
                 }
                 Err(error) => return Err(error),
             }

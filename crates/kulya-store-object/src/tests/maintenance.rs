@@ -280,3 +280,36 @@ async fn a_checkpoint_holds_writers_and_outcomes() {
     let _: Bytes =
         reopened.event(&kulya_store::bounded_read(&reopened, &orders()).await.unwrap()[1].0).await.unwrap();
 }
+
+/// A process may be killed between the two objects of a checkpoint, and before it records it.
+#[tokio::test]
+async fn a_missing_copy_is_damage_only_of_a_recorded_checkpoint() {
+    let objects = memory();
+    let store = open(&objects).await;
+    make(&store).await;
+    write_until_deleted(&store, &objects, 40).await;
+    store.close().await.unwrap();
+    let verify = async || {
+        let report = crate::verify(Arc::clone(&objects), &Path::from("a/store"), settings()).await.unwrap();
+        report.damaged.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(verify().await, []);
+    let newest: Vec<Path> = objects
+        .list(Some(&Path::from("a/store/checkpoint-copy")))
+        .map_ok(|meta| meta.location)
+        .try_collect()
+        .await
+        .unwrap();
+    let newest = newest.into_iter().max_by_key(|path| path.to_string()).unwrap();
+    // the checkpoint at the end of the log, which nothing has recorded
+    let bucket = crate::bucket::Bucket::new(Arc::clone(&objects), &Path::from("a/store"), settings());
+    let (state, _) = crate::verify::scan(&bucket).await.unwrap();
+    let (base, _) = state.next_checkpoint_base();
+    bucket.create_checkpoint(state.next, &state.snapshot(base)).await.unwrap();
+    let suffix = base.map(|base| format!(".{base:020}")).unwrap_or_default();
+    let unrecorded = Path::from(format!("a/store/checkpoint/{:020}{suffix}", state.next));
+    objects.delete(&unrecorded).await.unwrap();
+    assert_eq!(verify().await, []);
+    objects.delete(&newest).await.unwrap();
+    assert_eq!(verify().await, [(newest.to_string(), "it is missing".to_owned())]);
+}

@@ -184,6 +184,7 @@ fn report(component: &Component, status: &CaptureStatus) {
         ("lag bytes", status.lag_bytes),
         ("lag seconds", status.lag_seconds),
         ("retained bytes", status.retained_bytes),
+        ("spooled bytes", status.spooled_bytes),
     ];
     for (name, value) in measures {
         if let Some(value) = value {

@@ -54,6 +54,7 @@ fn properties(status: &CaptureStatus) -> Vec<(&'static str, Option<String>)> {
         ("lag", lag(status)),
         ("log retained", status.retained_bytes.map(|bytes| format!("{bytes} bytes"))),
         ("files behind", status.files_behind.map(|files| files.to_string())),
+        ("spool", spool(status)),
         ("records", Some(format!("{}, {}/s", status.records, status.records_per_second))),
         ("last stored", status.last_stored.map(time)),
         ("last commit", status.last_committed.map(time)),
@@ -83,6 +84,11 @@ fn state(state: &CaptureState) -> String {
         CaptureState::Stopped { error: Some(error) } => format!("{name}: {error}"),
         _ => name.to_owned(),
     }
+}
+
+fn spool(status: &CaptureStatus) -> Option<String> {
+    let (transactions, bytes) = (status.spooled_transactions?, status.spooled_bytes?);
+    (transactions > 0).then(|| format!("{transactions} unfinished transactions, {bytes} bytes"))
 }
 
 fn lag(status: &CaptureStatus) -> Option<String> {

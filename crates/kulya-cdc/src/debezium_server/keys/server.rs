@@ -11,7 +11,7 @@ rows! { "":
     "debezium.sink.type",                   ALL, Text,    "",        Events,    used("`pravega`; with `--data`, `--url` or `--record` any");
     "debezium.sink.pravega.controller.uri", ALL, Text,    "tcp://localhost:9090", Events, used("`--data`");
     "debezium.sink.pravega.scope",          ALL, Text,    "",        Events,    used("`--scope`");
-    "debezium.sink.pravega.transaction",    ALL, Boolean, "false",   Operation, needless("a database transaction is always written as a whole");
+    "debezium.sink.pravega.transaction",    ALL, Boolean, "false",   Operation, only(&["true", "false"], "a commit is one transaction over all streams either way");
     "debezium.sink.<type>.*",               ALL, Secret,  "",        Operation, needless("settings of another sink");
     "debezium.format.key",                  ALL, Choice(Format::NAMES), "json", Operation, fixed(&["json", "jsonbytearray"], &["avro"], "keys are JSON; streams have their values as routing keys");
     "debezium.format.value",                ALL, Choice(Format::NAMES), "json", Events, only(&["json", "jsonbytearray", "avro"], "`format.encoding`: JSON or Avro");

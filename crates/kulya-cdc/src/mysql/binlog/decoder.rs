@@ -88,8 +88,8 @@ impl Decoder {
         Ok((header, self.decode_body(&header, &bytes[HEADER_LENGTH..])?))
     }
 
-    /// Returns how an event is read that is larger than the decoder's limit: in pieces, without its bytes being
-    /// in memory as a whole.
+    /// Returns how an event is read that is larger than the decoder's limit: in pieces, without its bytes
+    /// being in memory as a whole.
     ///
     /// # Errors
     /// [`BinlogError::TooLarge`] for an event that can only be read as a whole; those of [`Self::decode`] for

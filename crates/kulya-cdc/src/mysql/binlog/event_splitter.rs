@@ -1,5 +1,5 @@
-//! Events in bytes that come in pieces, as those of a compressed transaction do: each as a whole, or, of one that
-//! is longer than a limit, the header.
+//! Events in bytes that come in pieces, as those of a compressed transaction do: each as a whole, or, of one
+//! that is longer than a limit, the header.
 
 use super::error::BinlogError;
 use super::header::{EventHeader, HEADER_LENGTH};
@@ -25,8 +25,8 @@ impl EventSplitter {
         self.bytes.is_empty()
     }
 
-    /// Takes bytes from the front of `input`, up to the end of an event, or of the header of a long one, whose
-    /// other bytes the caller takes. Returns them; `None` if the event goes on.
+    /// Takes bytes from the front of `input`, up to the end of an event, or of the header of a long one,
+    /// whose other bytes the caller takes. Returns them; `None` if the event goes on.
     ///
     /// # Errors
     /// [`BinlogError::Malformed`] for bytes that are no header.

@@ -1,5 +1,5 @@
-//! Rows of an event that is not in memory as a whole: splits bytes, as they come, into rows. Of a row beyond a
-//! limit only the short cells are kept, so that the memory is bounded whatever the event's size.
+//! Rows of an event that is not in memory as a whole: splits bytes, as they come, into rows. Of a row beyond
+//! a limit only the short cells are kept, so that the memory is bounded whatever the event's size.
 
 use super::error::BinlogError;
 use super::reader::Reader;

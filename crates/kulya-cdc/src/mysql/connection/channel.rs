@@ -7,6 +7,7 @@ use super::server_error::{self, ERROR_MARKER, Phase};
 use bytes::{Bytes, BytesMut};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::Instant;
 
 /// A connection's bytes: TCP, TLS over TCP, and memory in tests.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -56,6 +57,8 @@ pub(super) struct Channel {
     collector: Collector,
     pub(super) endpoint: Endpoint,
     pub(super) waiting: Waiting,
+    /// Since when further bytes are waited for: reads that are dropped and begun again share one timeout.
+    waiting_since: Option<Instant>,
 }
 
 impl Channel {
@@ -67,12 +70,14 @@ impl Channel {
             collector: Collector::default(),
             endpoint,
             waiting: Waiting::Response(timeout),
+            waiting_since: None,
         }
     }
 
     /// Sends a command, the first message of an exchange.
     pub(super) async fn send_command(&mut self, payload: &[u8]) -> Result<(), ConnectionError> {
         self.framer.begin_command();
+        self.waiting_since = None;
         self.send(payload).await
     }
 
@@ -161,10 +166,14 @@ impl Channel {
         if self.input.capacity() - self.input.len() < MIN_READ_BYTES {
             self.input.reserve(BUFFER_BYTES);
         }
+        let since = *self.waiting_since.get_or_insert_with(Instant::now);
         let read = self.transport.read_buf(&mut self.input);
-        match tokio::time::timeout(self.waiting.time(), read).await {
+        match tokio::time::timeout_at(since + self.waiting.time(), read).await {
             Ok(Ok(0)) => Err(self.endpoint.lost(None)),
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(_)) => {
+                self.waiting_since = None;
+                Ok(())
+            }
             Ok(Err(error)) => Err(self.endpoint.lost(Some(error))),
             Err(_) => Err(self.timed_out()),
         }
@@ -208,5 +217,27 @@ impl Waiting {
         match self {
             Self::Response(time) | Self::Heartbeat(time) => time,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reader of the log waits for other things too, and begins to read again after each of them.
+    #[tokio::test(start_paused = true)]
+    async fn dropped_reads_share_one_timeout() {
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        let endpoint = Endpoint { server: "db".into(), user: "me".into(), account: "'me'@'%'".into() };
+        let mut channel = Channel::new(Box::new(ours), endpoint, Duration::from_secs(30));
+        let mut read = async || {
+            let read = channel.receive(Phase::Query);
+            tokio::time::timeout(Duration::from_secs(20), read).await.ok()
+        };
+        assert!(read().await.is_none(), "20 s have passed");
+        theirs.write_all(&[1]).await.unwrap();
+        assert!(read().await.is_none(), "another 20 s, but a byte has arrived");
+        let timed_out = read().await.expect("30 s after the byte").unwrap_err();
+        assert!(matches!(timed_out, ConnectionError::Timeout { .. }), "{timed_out}");
     }
 }

@@ -1,4 +1,5 @@
-//! The request for a stream of the binary log: where it starts, its settings, and what they are for the server.
+//! The request for a stream of the binary log: where it starts, its settings, and what they are for the
+//! server.
 //!
 //! The session declares what the server asks of a reader before it sends the log unchanged: that it checks
 //! CRC32 checksums (whatever the server writes: the first, artificial event has one then), the period of

@@ -130,6 +130,8 @@ impl ConnectionError {
             Self::Unreachable { .. } | Self::Timeout { .. } | Self::Silent { .. } | Self::Lost { .. } => {
                 NextStep::Retry
             }
+            // a network that fails looks the same as a server without TLS
+            Self::Tls { source: Some(source), .. } if is_end(&**source) => NextStep::Retry,
             Self::Server { reason, .. } => reason.next_step(),
             Self::Authentication { .. }
             | Self::Tls { .. }
@@ -146,6 +148,12 @@ impl ConnectionError {
             _ => None,
         }
     }
+}
+
+/// Whether the other side has ended the connection.
+fn is_end(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof)
 }
 
 impl Reason {

@@ -1,5 +1,5 @@
-//! Long rows of a result: splits bytes, as they come, into cells, and keeps the short ones, so that the memory
-//! is bounded whatever the row's size.
+//! Long rows of a result: splits bytes, as they come, into cells, and keeps the short ones, so that the
+//! memory is bounded whatever the row's size.
 
 use super::query::NULL_MARKER;
 use super::text_row::TextRow;

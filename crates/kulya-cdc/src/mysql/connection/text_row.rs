@@ -29,7 +29,8 @@ impl TextRow {
         self.cells.is_empty()
     }
 
-    /// Returns the row's length in bytes if it was too long to be kept, so that only its short cells are there.
+    /// Returns the row's length in bytes if it was too long to be kept, so that only its short cells are
+    /// there.
     pub(crate) fn cut_from(&self) -> Option<usize> {
         self.cut_from
     }

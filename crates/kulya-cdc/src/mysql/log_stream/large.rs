@@ -1,7 +1,7 @@
-//! Events that are larger than what is read as a whole: rows and compressed transactions, piece by piece. Of a
-//! row that is larger than an event can be, only the key is kept.
+//! Events that are larger than what is read as a whole: rows and compressed transactions, piece by piece. Of
+//! a row that is larger than an event can be, only the key is kept.
 
-use super::LogStream;
+use super::{LogStream, MAX_WHOLE_BYTES};
 use crate::mysql::binlog::{
     Event, EventHeader, EventSplitter, HEADER_LENGTH, Inflater, LargeEvent, LargeKind, RowSplitter, SplitRow,
     TransactionPayload,
@@ -11,9 +11,6 @@ use crate::mysql::stream::{Change, End, RowsChange};
 use crate::output::Output;
 use crate::{CdcError, CdcErrorKind, CdcResult};
 
-/// The size up to which events and rows are read as a whole, in bytes: one of a text of this size does not fit
-/// into an event of a stream.
-pub(crate) const MAX_WHOLE_BYTES: usize = 12 << 20;
 /// The number of an event's first bytes with everything that stands in front of its rows or events.
 const HEAD_BYTES: usize = 128 << 10;
 

@@ -1,6 +1,6 @@
 //! A column of a captured table: its representation, and what the rules for columns say of it.
 
-use super::TableContext;
+use super::context::TableContext;
 use crate::ColumnDescription;
 use crate::column_rules::{AppliedRule, SourceColumn, TableRules};
 use crate::debezium::{Compatibility, json};

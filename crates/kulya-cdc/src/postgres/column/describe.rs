@@ -2,7 +2,7 @@
 
 use super::{ClockForm, DateForm, IntervalForm, Kind};
 use crate::ColumnDescription;
-use crate::debezium::{BinaryMode, DecimalMode, HstoreMode};
+use crate::debezium::{BinaryMode, Compatibility, DecimalMode, HstoreMode};
 
 /// Connect's type, the semantic type, and its parameters.
 type ConnectType = (&'static str, Option<&'static str>, Vec<(&'static str, String)>);
@@ -10,12 +10,14 @@ type ConnectType = (&'static str, Option<&'static str>, Vec<(&'static str, Strin
 const DECIMAL: &str = "org.apache.kafka.connect.data.Decimal";
 
 impl Kind {
-    /// Describes the column. The items of an enum's array are not optional, as with Debezium.
+    /// Describes the column. The items of an enum's array are not optional with Debezium, even if one is
+    /// null.
     pub(crate) fn describe(&self, name: &str, optional: bool) -> ColumnDescription {
         let (connect_type, connect_name, parameters) = self.connect();
         let items = match self {
             Self::Array(array) => {
-                let optional = !matches!(array.items, Self::Enum(_));
+                let is_corrected = array.compat == Compatibility::Corrected;
+                let optional = is_corrected || !matches!(array.items, Self::Enum(_));
                 Some(Box::new(array.items.describe("", optional)))
             }
             Self::EmptyArray(items) => Some(Box::new(items.describe("", false))),

@@ -3,6 +3,7 @@
 
 use super::frames::Frame;
 use super::startup::Purpose;
+use super::wait::wait_for;
 use super::wire::Wire;
 use crate::postgres::settings::Target;
 use crate::{CdcError, CdcResult};
@@ -24,6 +25,9 @@ pub(crate) enum Line {
 /// A session that reads tables.
 pub(crate) struct CopySession {
     wire: Wire,
+    target: Target,
+    /// The process id of the server's backend.
+    process: String,
 }
 
 impl CopySession {
@@ -32,7 +36,11 @@ impl CopySession {
     /// # Errors
     /// `Unreachable`, `Busy`, `Configuration`.
     pub(crate) async fn open(target: &Target) -> CdcResult<Self> {
-        Ok(Self { wire: Wire::open(target, Purpose::Session).await? })
+        let mut wire = Wire::open(target, Purpose::Session).await?;
+        let process = wire.query_row("SELECT pg_backend_pid()", target.liveness.lost_after).await?;
+        let process = process.into_iter().flatten().next().unwrap_or_default();
+        let process = String::from_utf8_lossy(&process).into_owned();
+        Ok(Self { wire, target: target.clone(), process })
     }
 
     /// Runs statements without results.
@@ -43,7 +51,7 @@ impl CopySession {
         self.send(sql).await?;
         let mut result = Ok(());
         loop {
-            let frame = self.wire.next_frame().await?;
+            let frame = self.next_frame().await?;
             match frame.tag {
                 b'E' => result = Err(self.wire.server_error(&frame.payload)),
                 b'Z' => return result,
@@ -59,7 +67,7 @@ impl CopySession {
     pub(crate) async fn start(&mut self, sql: &str) -> CdcResult<()> {
         self.send(sql).await?;
         loop {
-            let frame = self.wire.next_frame().await?;
+            let frame = self.next_frame().await?;
             match frame.tag {
                 b'H' => return Ok(()),
                 b'E' => return Err(self.wire.server_error(&frame.payload)),
@@ -90,7 +98,7 @@ impl CopySession {
     /// # Errors
     /// `Unreachable` when the connection is closed.
     pub(crate) async fn receive(&mut self) -> CdcResult<()> {
-        self.wire.receive().await.map(drop)
+        wait_for(&self.target, &self.process, "rows of the snapshot", self.wire.receive()).await.map(drop)
     }
 
     /// Returns whether another line follows the one that was taken last.
@@ -99,10 +107,11 @@ impl CopySession {
     /// `Unreachable` when the connection is closed.
     pub(crate) async fn is_followed(&mut self) -> CdcResult<bool> {
         loop {
-            match self.wire.next_tag().await? {
+            let next = self.wire.next_tag();
+            match wait_for(&self.target, &self.process, "rows of the snapshot", next).await? {
                 b'd' => return Ok(true),
                 // a notice, a setting, a notification
-                b'N' | b'S' | b'A' => drop(self.wire.next_frame().await?),
+                b'N' | b'S' | b'A' => drop(self.next_frame().await?),
                 _ => return Ok(false),
             }
         }
@@ -113,6 +122,16 @@ impl CopySession {
         let mut message = BytesMut::new();
         frontend::terminate(&mut message);
         let _ = self.wire.send(&message).await;
+    }
+
+    /// Waits for the next frame. A table may have many rows before the first one that is read.
+    async fn next_frame(&mut self) -> CdcResult<Frame> {
+        loop {
+            if let Some(frame) = self.wire.take_frame()? {
+                return Ok(frame);
+            }
+            wait_for(&self.target, &self.process, "rows of the snapshot", self.wire.receive()).await?;
+        }
     }
 
     async fn send(&mut self, sql: &str) -> CdcResult<()> {

@@ -10,14 +10,16 @@ use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{Client, Config, Connection, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
 /// Session settings of both connections, so that values have the same text form whatever the server's
-/// defaults are, nothing ends them but the server's end, and row-level security is an error and no filter.
-/// The currency is set apart.
+/// defaults are, nothing ends them but the server's end, row-level security is an error and no filter, and
+/// warnings arrive. The currency is set apart.
 pub(crate) const SESSION_OPTIONS: &str = "-c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC \
      -c bytea_output=hex -c extra_float_digits=3 -c statement_timeout=0 -c lock_timeout=0 \
-     -c idle_in_transaction_session_timeout=0 -c row_security=off -c standard_conforming_strings=on";
+     -c idle_in_transaction_session_timeout=0 -c row_security=off -c standard_conforming_strings=on \
+     -c client_min_messages=warning";
 
 pub(crate) struct Session {
-    pub(crate) client: Client,
+    client: Client,
+    target: Target,
     server: String,
     /// The process id of the server's backend.
     process: String,
@@ -90,7 +92,8 @@ impl Session {
         let (client, connection) = connected.map_err(|e| connect_error(target, e))?;
         // ends with the client; its errors appear in the next query
         supervision::spawn_logged("PostgreSQL connection", connection);
-        let mut session = Self { client, server: target.server(), process: String::new(), money_digits: 2 };
+        let (target, server) = (target.clone(), target.server());
+        let mut session = Self { client, target, server, process: String::new(), money_digits: 2 };
         session.process = session.value("SELECT pg_backend_pid()").await?;
         // of the database's currency; then amounts are shown as in the log
         session.money_digits = session.value("SELECT scale('1'::money::numeric)").await?.parse().unwrap_or(2);
@@ -112,7 +115,25 @@ impl Session {
         }
     }
 
+    /// Runs a statement that reads the catalog or a setting, and returns its rows.
+    ///
+    /// # Errors
+    /// What the server reports; `Unreachable` when it does not respond for as long as a connection may be
+    /// silent.
     pub(crate) async fn rows(&self, sql: &str) -> CdcResult<Vec<SimpleQueryRow>> {
+        let lost_after = self.target.liveness.lost_after;
+        tokio::time::timeout(lost_after, self.query(sql)).await.unwrap_or_else(|_| {
+            let (server, seconds) = (&self.server, lost_after.as_secs());
+            let what = format!("PostgreSQL at {server} has not responded for {seconds} s");
+            Err(CdcError::new(CdcErrorKind::Unreachable, what))
+        })
+    }
+
+    /// Runs a statement that may take any time; `wait` waits for it. Returns its rows.
+    ///
+    /// # Errors
+    /// What the server reports.
+    pub(crate) async fn query(&self, sql: &str) -> CdcResult<Vec<SimpleQueryRow>> {
         let messages = self.client.simple_query(sql).await.map_err(|e| self.query_error(e))?;
         Ok(messages
             .into_iter()
@@ -147,10 +168,9 @@ impl Session {
             )));
         }
         if self.value("SELECT pg_is_in_recovery()").await? == "t" {
-            return Err(CdcError::configuration(format!(
-                "PostgreSQL at {} is a standby: capture from the primary server",
-                self.server
-            )));
+            // it may be promoted soon: a capture that has run waits for that
+            let what = format!("PostgreSQL at {} is a standby: capture from the primary server", self.server);
+            return Err(CdcError::new(CdcErrorKind::Unreachable, what));
         }
         let role = self
             .row(
@@ -195,13 +215,6 @@ impl Session {
         self.execute(&format!("SELECT pg_drop_replication_slot({})", literal(name))).await
     }
 
-    /// Creates a replication slot; returns the log position from which it retains the log.
-    pub(crate) async fn create_slot(&self, name: &str) -> CdcResult<u64> {
-        let sql =
-            format!("SELECT lsn FROM pg_create_logical_replication_slot({}, 'pgoutput')", literal(name));
-        parse_lsn(&self.value(&sql).await?)
-    }
-
     pub(crate) async fn has_publication(&self, name: &str) -> CdcResult<bool> {
         let sql = format!("SELECT 1 FROM pg_publication WHERE pubname = {}", literal(name));
         Ok(self.row(&sql).await?.is_some())
@@ -213,6 +226,10 @@ impl Session {
 
     pub(crate) fn money_digits(&self) -> u32 {
         self.money_digits
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
     }
 
     pub(crate) fn process(&self) -> &str {

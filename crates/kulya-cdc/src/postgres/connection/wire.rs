@@ -7,7 +7,9 @@ use super::startup::{Purpose, Startup, Step};
 use super::transport::{self, Transport};
 use crate::postgres::settings::Target;
 use crate::{CdcError, CdcErrorKind, CdcResult};
-use bytes::Buf;
+use bytes::{Buf, Bytes, BytesMut};
+use postgres_protocol::message::frontend;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The size of a read in bytes.
@@ -119,6 +121,33 @@ impl Wire {
         }
     }
 
+    /// Runs a statement and returns the values of its first row, none without a row.
+    ///
+    /// # Errors
+    /// What the server reports; `Unreachable` when it does not respond in time.
+    pub(super) async fn query_row(&mut self, sql: &str, timeout: Duration) -> CdcResult<Vec<Option<Bytes>>> {
+        let mut query = BytesMut::new();
+        frontend::query(sql, &mut query)
+            .map_err(|e| CdcError::configuration("a statement has a zero byte").because(e))?;
+        self.send(&query).await?;
+        let result = async {
+            let mut result = Ok(Vec::new());
+            loop {
+                let frame = self.next_frame().await?;
+                match frame.tag {
+                    b'D' if result.as_ref().is_ok_and(Vec::is_empty) => {
+                        result = row(frame.payload).ok_or_else(|| CdcError::source("malformed row"));
+                    }
+                    b'E' => result = Err(self.server_error(&frame.payload)),
+                    b'Z' => return result,
+                    _ => {}
+                }
+            }
+        };
+        let result: Result<CdcResult<_>, _> = tokio::time::timeout(timeout, result).await;
+        result.unwrap_or_else(|_| Err(self.lost("it does not respond")))
+    }
+
     /// Returns the error that the payload of an error frame reports.
     pub(super) fn server_error(&self, payload: &[u8]) -> CdcError {
         ServerError::parse(payload).on_statement(&self.server)
@@ -127,5 +156,43 @@ impl Wire {
     pub(super) fn lost(&self, why: &str) -> CdcError {
         let what = format!("the connection to PostgreSQL at {} is lost: {why}", self.server);
         CdcError::new(CdcErrorKind::Unreachable, what)
+    }
+}
+
+/// Parses a row of texts; `None` for malformed bytes.
+fn row(mut payload: Bytes) -> Option<Vec<Option<Bytes>>> {
+    let columns = payload.try_get_u16().ok()?;
+    let mut values = Vec::new();
+    for _ in 0..columns {
+        let length = payload.try_get_i32().ok()?;
+        values.push(match usize::try_from(length) {
+            Ok(length) if length <= payload.len() => Some(payload.split_to(length)),
+            Ok(_) => return None,
+            Err(_) => None,
+        });
+    }
+    Some(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn rows_are_parsed() {
+        let parsed = |bytes: &[u8]| row(Bytes::copy_from_slice(bytes));
+        let bytes = b"\0\x03\0\0\0\x01a\xff\xff\xff\xff\0\0\0\0";
+        assert_eq!(parsed(bytes), Some(vec![Some(Bytes::from_static(b"a")), None, Some(Bytes::new())]));
+        for bad in [&b""[..], b"\0", b"\0\x01", b"\0\x01\0\0\0\x02a"] {
+            assert_eq!(parsed(bad), None, "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_row_or_rejected(bytes: Vec<u8>) {
+            let _ = row(bytes.into());
+        }
     }
 }

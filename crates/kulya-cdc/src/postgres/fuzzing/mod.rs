@@ -8,6 +8,7 @@ use super::connection::fuzzing as connection;
 use super::copy_line::CopyLine;
 use super::pgoutput::{Cell, Message, OldTuple, Tuple, decode, decode_cut_change};
 use super::settings::Target;
+use super::streamed;
 use crate::CaptureSettings;
 use rows::LogTables;
 use std::sync::LazyLock;
@@ -58,7 +59,18 @@ fn cells_of(old: OldTuple<'_>) -> Tuple<'_> {
     }
 }
 
+/// Reads a message as one outside of the blocks of unfinished transactions, and as one of a block.
 fn read_message(bytes: &[u8], tables: &mut LogTables) {
+    read_plain_message(bytes, tables);
+    let control = streamed::decode_control(bytes);
+    assert!(control.is_none() || streamed::is_control(bytes));
+    if let Some(message) = streamed::split(bytes) {
+        assert!(control.is_none() && message.described_relation().is_none_or(|_| message.kind == b'R'));
+        read_plain_message(&[&[message.kind], message.body].concat(), tables);
+    }
+}
+
+fn read_plain_message(bytes: &[u8], tables: &mut LogTables) {
     check_message(bytes);
     if let Some(message) = decode(bytes) {
         tables.read(&message);

@@ -16,7 +16,7 @@ use super::catalog::Catalog;
 use super::connection::copy::CopySession;
 use super::connection::server_error::ServerError;
 use super::connection::session::{Session, literal, parse_lsn};
-use super::connection::wait::wait_for;
+use super::connection::wait;
 use super::offset::{PostgresPosition, SnapshotCut};
 use super::publication::PublishedTable;
 use super::settings::Target;
@@ -34,6 +34,10 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use work::relation;
 
+/// The time that a reader waits for a lock, in milliseconds. This session has the locks of all tables, so a
+/// reader waits only behind a statement that waits for this session, as an ALTER TABLE does: neither would
+/// end. The attempt ends instead, the statement runs, and the next attempt goes on after it.
+const MAX_LOCK_MILLIS: u32 = 1000;
 /// The number of tables that one statement locks.
 const TABLES_PER_LOCK: usize = 100;
 
@@ -93,17 +97,14 @@ impl<'a> Snapshot<'a> {
             let names: Vec<String> = group.iter().map(|table| relation(&table.info, self.events)).collect();
             let names = names.join(", ");
             let sql = format!("LOCK TABLE {names} IN ACCESS SHARE MODE");
-            let lock = self.session.execute(&sql);
-            wait_for(self.target, self.session, "a lock of the tables of the snapshot", lock).await.map_err(
-                |e| {
-                    // a table that is gone is not in the next attempt
-                    let kind = match ServerError::cause_of(&e) {
-                        Some(cause) if cause.code == "42P01" => CdcErrorKind::Unreachable,
-                        _ => e.kind(),
-                    };
-                    CdcError::new(kind, format!("cannot lock the tables of the snapshot: {e}")).because(e)
-                },
-            )?;
+            wait::run(self.session, "a lock of the tables of the snapshot", &sql).await.map_err(|e| {
+                // a table that is gone is not in the next attempt
+                let kind = match ServerError::cause_of(&e) {
+                    Some(cause) if cause.code == "42P01" => CdcErrorKind::Unreachable,
+                    _ => e.kind(),
+                };
+                CdcError::new(kind, format!("cannot lock the tables of the snapshot: {e}")).because(e)
+            })?;
         }
         Ok(())
     }
@@ -161,6 +162,7 @@ impl<'a> Snapshot<'a> {
             let mut session = CopySession::open(self.target).await?;
             session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
             session.execute(&format!("SET TRANSACTION SNAPSHOT {}", literal(&snapshot))).await?;
+            session.execute(&format!("SET LOCAL lock_timeout = {MAX_LOCK_MILLIS}")).await?;
             session.execute(&format!("SAVEPOINT {}", reader::SAVEPOINT)).await?;
             sessions.push(session);
         }
@@ -173,11 +175,12 @@ impl<'a> Snapshot<'a> {
             let filter = published.filter.as_ref().map(|filter| format!(" WHERE {filter}"));
             let relation = relation(&published.info, self.events);
             let exists = format!("SELECT EXISTS (SELECT FROM {relation}{})", filter.unwrap_or_default());
-            let has_rows = self.session.value(&exists).await.map_err(|error| {
+            let found = wait::run(self.session, "the first row of a table", &exists).await;
+            let found = found.map_err(|error| {
                 let what = format!("reading table {} failed: {error}", published.info.name());
                 CdcError::new(error.kind(), what).because(error)
             })?;
-            if has_rows == "t" {
+            if found.first().and_then(|row| row.get(0)) == Some("t") {
                 place.is_last = true;
                 break;
             }

@@ -4,14 +4,18 @@ use crate::debezium::Compatibility;
 use crate::debezium::events::EventContext;
 use crate::debezium::snapshot_mark::TablePlace;
 use crate::postgres::catalog::TableInfo;
+use crate::postgres::connection::server_error::ServerError;
 use crate::postgres::connection::session::identifier;
 use crate::postgres::key_range::KeyColumns;
 use crate::postgres::publication::PublishedTable;
 use crate::postgres::table::Table;
 use crate::snapshot_parts::ReadRange;
 use crate::snapshot_progress::Key;
-use crate::{CdcError, CdcResult};
+use crate::{CdcError, CdcErrorKind, CdcResult};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The server's code of a lock that was not there in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// A table that is read.
 #[derive(Debug)]
@@ -119,7 +123,12 @@ impl TableWork {
 
     /// Returns an error of reading the table.
     pub(super) fn failed(&self, error: CdcError) -> CdcError {
-        CdcError::new(error.kind(), format!("reading table {} failed: {error}", self.name)).because(error)
+        let name = &self.name;
+        if ServerError::cause_of(&error).is_some_and(|cause| cause.code == LOCK_NOT_AVAILABLE) {
+            let what = format!("a statement waits to change table {name}: its snapshot goes on after it");
+            return CdcError::new(CdcErrorKind::Unreachable, what).because(error);
+        }
+        CdcError::new(error.kind(), format!("reading table {name} failed: {error}")).because(error)
     }
 }
 

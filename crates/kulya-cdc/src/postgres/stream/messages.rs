@@ -6,27 +6,50 @@ use crate::output::Output;
 use crate::postgres::connection::replication::EPOCH_MICROS;
 use crate::postgres::connection::session::lsn_text;
 use crate::postgres::pgoutput::{self, Message};
+use crate::postgres::spool::Arrival;
+use crate::postgres::streamed;
 use crate::postgres::transaction::{LastCommit, Transaction};
 use crate::{CdcError, CdcResult};
 use bytes::Bytes;
 use std::time::Duration;
 
 impl ReplicationStream<'_> {
-    pub(super) async fn on_data(&mut self, data: &Bytes, lsn: u64, output: &mut Output<'_>) -> CdcResult<()> {
+    /// Handles a message that has arrived.
+    pub(super) async fn on_data(
+        &mut self,
+        data: &Bytes,
+        arrival: Arrival,
+        output: &mut Output<'_>,
+    ) -> CdcResult<()> {
+        let Arrival { lsn, cut_from } = arrival;
+        if let Some(spool) = &mut self.spool {
+            if streamed::is_control(data) {
+                return self.on_stream_control(data, lsn, output).await;
+            }
+            if spool.is_in_block() {
+                return spool.push(data, arrival).await;
+            }
+        }
+        match cut_from {
+            None => self.on_message(data, lsn, output).await,
+            Some(bytes) => self.on_cut_message(data, bytes, lsn, output),
+        }
+    }
+
+    /// Handles a message at its place among all transactions: in the order of their commits.
+    pub(super) async fn on_message(
+        &mut self,
+        data: &[u8],
+        lsn: u64,
+        output: &mut Output<'_>,
+    ) -> CdcResult<()> {
         let message = pgoutput::decode(data).ok_or_else(|| {
             let place = lsn_text(lsn);
             CdcError::source(format!("the log has a message at {place} that cannot be decoded"))
         })?;
         match message {
             Message::Begin { commit_lsn, committed_micros, xid } => {
-                let snapshot = self.position.snapshot.as_ref();
-                let is_in_snapshot = snapshot.is_some_and(|cut| cut.contains(xid, commit_lsn));
-                // a stored commit ends at or before the position, so it starts before it
-                let is_skipped = is_in_snapshot || commit_lsn < self.position.lsn;
-                let micros = committed_micros.saturating_add(EPOCH_MICROS);
-                let mut transaction = Transaction::new(xid, lsn, commit_lsn, micros);
-                transaction.is_skipped = is_skipped;
-                self.transaction = Some(transaction);
+                self.on_begin(lsn, commit_lsn, committed_micros, xid);
                 Ok(())
             }
             Message::Commit { end_lsn } => self.on_commit(end_lsn, output).await,
@@ -39,6 +62,19 @@ impl ReplicationStream<'_> {
             _ if self.transaction.as_ref().is_none_or(|transaction| transaction.is_skipped) => Ok(()),
             change => self.on_change(change, lsn, output),
         }
+    }
+
+    /// Begins a transaction whose first change is at `begin_lsn`; the time is in microseconds since
+    /// 2000-01-01.
+    pub(super) fn on_begin(&mut self, begin_lsn: u64, commit_lsn: u64, committed_micros: i64, xid: u32) {
+        let snapshot = self.position.snapshot.as_ref();
+        let is_in_snapshot = snapshot.is_some_and(|cut| cut.contains(xid, commit_lsn));
+        // a stored commit ends at or before the position, so it starts before it
+        let is_skipped = is_in_snapshot || commit_lsn < self.position.lsn;
+        let micros = committed_micros.saturating_add(EPOCH_MICROS);
+        let mut transaction = Transaction::new(xid, begin_lsn, commit_lsn, micros);
+        transaction.is_skipped = is_skipped;
+        self.transaction = Some(transaction);
     }
 
     /// Leaves out an event whose row is larger than an event can be.
@@ -75,7 +111,7 @@ impl ReplicationStream<'_> {
         Ok(())
     }
 
-    async fn on_commit(&mut self, end_lsn: u64, output: &mut Output<'_>) -> CdcResult<()> {
+    pub(super) async fn on_commit(&mut self, end_lsn: u64, output: &mut Output<'_>) -> CdcResult<()> {
         if let Some(mut transaction) = self.transaction.take() {
             self.streamed.add((transaction.xid, transaction.commit_lsn));
             let compat = self.events.modes.compat;

@@ -7,6 +7,7 @@ mod incremental;
 mod logical_message;
 mod messages;
 mod relations;
+mod replay;
 mod run;
 mod state;
 

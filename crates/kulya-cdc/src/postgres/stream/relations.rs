@@ -36,6 +36,10 @@ impl ReplicationStream<'_> {
         if let Some(read) = table.as_ref().and_then(|t| self.snapshot_rows.table(t, relation.identity)) {
             self.read_tables.insert(relation.id, read);
         }
+        // while it is read from the spool, there is none here
+        if let Some(spool) = &mut self.spool {
+            self.described.insert(relation.id, spool.count_description());
+        }
         self.relations.insert(relation.id, table);
         Ok(())
     }

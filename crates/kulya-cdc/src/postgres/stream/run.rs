@@ -5,6 +5,8 @@ use crate::debezium::envelope::ProcessingTime;
 use crate::output::Output;
 use crate::postgres::connection::replication::{ReplicationConnection, StreamMessage};
 use crate::postgres::heartbeat::run_statement;
+use crate::postgres::snapshot_rows::SnapshotRows;
+use crate::postgres::spool::Arrival;
 use crate::{CdcResult, Position};
 use std::time::Duration;
 
@@ -30,7 +32,12 @@ impl ReplicationStream<'_> {
         let mut received = 0;
         loop {
             self.now = ProcessingTime::new(output.clock.since_epoch());
-            while let Some(message) = connection.next_received()? {
+            if self.replay.is_some() {
+                self.replay_part(output).await?;
+            }
+            while self.replay.is_none()
+                && let Some(message) = connection.next_received()?
+            {
                 self.on_stream_message(message, connection, output).await?;
                 if output.is_full() {
                     self.hand_over(output).await?;
@@ -42,6 +49,13 @@ impl ReplicationStream<'_> {
             self.confirm_stored(connection, output).await?;
             if self.meter.is_due() {
                 self.meter.measure(self.session, &self.position.slot, connection, output).await?;
+            }
+            if self.replay.is_some() {
+                if output.cancel.is_cancelled() {
+                    return self.confirm_all(connection, output).await;
+                }
+                connection.report_status_if_due().await?;
+                continue;
             }
             if self.transaction.is_none() {
                 if self.is_caught_up || output.cancel.is_cancelled() {
@@ -121,6 +135,11 @@ impl ReplicationStream<'_> {
 
     pub(super) async fn commit(&mut self, output: &mut Output<'_>) -> CdcResult<()> {
         self.position.forget_passed_snapshots();
+        if !self.snapshot_rows.is_empty() && !self.position.has_snapshots() {
+            // the log has nothing more that they contain
+            self.snapshot_rows = SnapshotRows::default();
+            self.read_tables.clear();
+        }
         let number = output.commit(Position::Postgres(self.position.clone()).into()).await?;
         self.committed_lsn = self.position.lsn;
         self.unconfirmed.push_back((number, self.position.lsn));
@@ -154,9 +173,8 @@ impl ReplicationStream<'_> {
         output: &mut Output<'_>,
     ) -> CdcResult<()> {
         match message {
-            StreamMessage::Data { start, data, cut_from: None } => self.on_data(&data, start, output).await,
-            StreamMessage::Data { start, data, cut_from: Some(bytes) } => {
-                self.on_cut_message(&data, bytes, start, output)
+            StreamMessage::Data { start, data, cut_from } => {
+                self.on_data(&data, Arrival { lsn: start, cut_from }, output).await
             }
             StreamMessage::KeepAlive { end, is_reply_requested } => {
                 if self.transaction.is_none() {

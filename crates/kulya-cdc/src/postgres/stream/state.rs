@@ -14,6 +14,8 @@ use crate::postgres::offset::PostgresPosition;
 use crate::postgres::settings::Target;
 use crate::postgres::snapshot_rows::{ReadTable, SnapshotRows};
 use crate::postgres::source_block::{Origin, SourceStart};
+use crate::postgres::spool::{Spool, SpoolReader, SpooledTransaction};
+use crate::postgres::streamed::StreamCommit;
 use crate::postgres::table::Table;
 use crate::postgres::transaction::{LastCommit, Transaction};
 use std::collections::{HashMap, VecDeque};
@@ -42,6 +44,13 @@ pub(crate) struct ReplicationStream<'a> {
     pub(super) snapshot_rows: SnapshotRows,
     /// What they have read of the tables of `relations`.
     pub(super) read_tables: HashMap<u32, ReadTable>,
+    /// The transactions that have not ended; `None` if the server sends them when they are committed.
+    pub(super) spool: Option<Spool>,
+    /// The number of each table's last description, in the order of arrival, if there is a spool.
+    pub(super) described: HashMap<u32, u64>,
+    /// The committed transaction that is read from the spool.
+    pub(super) replay: Option<Replay>,
+    pub(super) server_version: u32,
     pub(super) replaced_values: ReplacedValues,
     pub(super) transaction: Option<Transaction>,
     pub(super) last_commit: Option<LastCommit>,
@@ -50,6 +59,23 @@ pub(crate) struct ReplicationStream<'a> {
     pub(super) meter: LogMeter,
     pub(super) incremental: Incremental<PostgresChunks>,
     pub(super) streamed: StreamedTransactions,
+}
+
+/// A committed transaction that is read from the spool.
+pub(super) struct Replay {
+    pub(super) commit: StreamCommit,
+    pub(super) transaction: SpooledTransaction,
+    pub(super) reader: SpoolReader,
+    pub(super) has_begun: bool,
+    pub(super) later: Vec<LaterTable>,
+}
+
+/// A table that was described after the transaction described it, as other transactions have it.
+pub(super) struct LaterTable {
+    pub(super) relation: u32,
+    pub(super) table: Option<Arc<Table>>,
+    /// What snapshots have read of it.
+    pub(super) read: Option<ReadTable>,
 }
 
 impl<'a> ReplicationStream<'a> {
@@ -77,6 +103,10 @@ impl<'a> ReplicationStream<'a> {
             relations: HashMap::new(),
             snapshot_rows,
             read_tables: HashMap::new(),
+            spool: None,
+            described: HashMap::new(),
+            replay: None,
+            server_version: 0,
             replaced_values: ReplacedValues::default(),
             transaction: None,
             last_commit: None,
@@ -86,6 +116,11 @@ impl<'a> ReplicationStream<'a> {
             incremental: new_incremental(target, events),
             streamed: StreamedTransactions::default(),
         }
+    }
+
+    /// Sets the server's version as a number, and the spool for what it sends before transactions end.
+    pub(crate) fn with_server(self, version: u32, spool: Option<Spool>) -> Self {
+        Self { server_version: version, spool, ..self }
     }
 }
 

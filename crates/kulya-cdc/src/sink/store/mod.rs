@@ -326,6 +326,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn transaction_larger_than_a_batch_is_visible_as_a_whole() {
+        let store = MemoryStore::new();
+        let mut sink = sink(&store, "shop").await;
+        let tables = [destination("s", "a"), destination("s", "b")];
+        let batch = |event: &str| {
+            let mut batch = Batch::default();
+            tables.iter().for_each(|table| batch.push_copy(table, None, Some(event.as_bytes())));
+            batch
+        };
+        for part in ["1", "2", "3"] {
+            sink.stage(batch(part)).await.unwrap();
+            assert_eq!((read(&store, "a").await, read(&store, "b").await), (vec![], vec![]));
+        }
+        sink.commit(batch("4"), &checkpoint()).await.unwrap();
+        sink.stage(batch("of a transaction that is read again")).await.unwrap();
+        sink.position().await.unwrap();
+        sink.commit(batch("5"), &checkpoint()).await.unwrap();
+        for table in ["a", "b"] {
+            assert_eq!(read(&store, table).await, ["1", "2", "3", "4", "5"]);
+        }
+    }
+
+    #[tokio::test]
     async fn tables_never_share_a_stream() {
         let store = MemoryStore::new();
         let tables = [("s", "日本"), ("s", "中国"), ("s.a", "b"), ("s", "a.b")];

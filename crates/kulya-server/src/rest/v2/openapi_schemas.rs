@@ -465,6 +465,11 @@ fn captures() -> Vec<NamedSchema> {
         ),
         ("?retainedBytes", counted("the log that PostgreSQL retains for the capture, in bytes")),
         ("?filesBehind", counted("MySQL: the log files after that of the position")),
+        (
+            "?spooledTransactions",
+            counted("the large transactions that have arrived in part and are not stored"),
+        ),
+        ("?spooledBytes", counted("their size in memory and on disk, in bytes")),
         ("records", counted("the records stored since the program started")),
         ("recordsPerSecond", counted("over the last minute")),
         ("?snapshot", snapshot),

@@ -6,6 +6,7 @@ use crate::debezium::events::EventContext;
 use crate::debezium::format::EventFormat;
 use crate::heartbeat::Heartbeats;
 use crate::incremental::{Incremental, IncrementalState};
+use crate::memory::Memory;
 use crate::mysql::catalog::tests::facts;
 use crate::mysql::ddl::{Flavour, ParseSettings, SqlMode, parse};
 use crate::mysql::events::EventWriter;
@@ -154,7 +155,7 @@ async fn captured(events: &[Vec<u8>]) -> CdcResult<Keys> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (cancel, control) = (CancellationToken::new(), Control::default());
     let on_progress = |_: Progress| ();
-    let (mut output, input) = output::connect(&clock, &on_progress, &cancel, &control);
+    let (mut output, input) = output::connect(&clock, &on_progress, &cancel, &control, Memory::default());
     let format = EventFormat { topic_prefix: "p".into(), ..EventFormat::default() };
     let context = Arc::new(EventContext::new(Connector::Mysql, format, ValueModes::default(), ""));
     let point = LogPoint::new("log.1", 4);

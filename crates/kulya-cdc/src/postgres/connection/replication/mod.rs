@@ -11,9 +11,10 @@ pub(crate) use message::{EPOCH_MICROS, StreamMessage};
 
 use super::frames::Frame;
 use super::server_error::ServerError;
-use super::session::{identifier, literal};
+use super::session::{identifier, literal, parse_lsn};
 use super::startup::Purpose;
 use super::wire::Wire;
+use crate::postgres::liveness::Liveness;
 use crate::postgres::settings::Target;
 use crate::{CdcError, CdcErrorKind, CdcResult};
 use bytes::BytesMut;
@@ -27,19 +28,27 @@ use tokio::time::Instant;
 /// The code of an error that names an object that does not exist: a publication, whose definition at that
 /// place in the log counts.
 const UNDEFINED_OBJECT: &str = "42704";
-/// The time without any message after which the server is asked for one.
-const ASK_AFTER: Duration = Duration::from_secs(20);
-/// The time without any message after which the connection counts as lost. A server that decodes a large
-/// transaction of which nothing is captured may be silent for a while; its own limit is 60 s by default.
-const LOST_AFTER: Duration = Duration::from_secs(75);
+/// The code of the warning that PostgreSQL 18 has in its place, and then it leaves the changes out.
+const NOT_IN_PREREQUISITE_STATE: &str = "55000";
 /// The time between two status updates while messages arrive.
 const STATUS_INTERVAL: Duration = Duration::from_secs(10);
 /// The time in which a closed connection says good-bye.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Where the log of a server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LogPlace {
+    /// The system identifier of the cluster.
+    pub(crate) system: String,
+    pub(crate) timeline: u32,
+    /// The end of the log.
+    pub(crate) end: u64,
+}
+
 /// A replication connection.
 pub(crate) struct ReplicationConnection {
     wire: Wire,
+    liveness: Liveness,
     slot: String,
     clock: Arc<dyn Clock>,
     /// The position that the last status update confirmed.
@@ -60,6 +69,7 @@ impl ReplicationConnection {
         let now = Instant::now();
         Ok(Self {
             wire,
+            liveness: target.liveness,
             slot: target.settings.slot.clone(),
             clock,
             confirmed: 0,
@@ -69,15 +79,22 @@ impl ReplicationConnection {
         })
     }
 
-    /// Starts streaming from a position of a slot.
+    /// Starts streaming from a position of a slot; with `is_streaming` also transactions that have not ended.
     ///
     /// # Errors
     /// `Busy` when the slot is in use; `Unreachable`, `Source`.
-    pub(crate) async fn start(&mut self, slot: &str, lsn: u64, publication: &str) -> CdcResult<()> {
+    pub(crate) async fn start(
+        &mut self,
+        slot: &str,
+        lsn: u64,
+        publication: &str,
+        is_streaming: bool,
+    ) -> CdcResult<()> {
         slot.clone_into(&mut self.slot);
         self.confirmed = lsn;
+        let protocol = if is_streaming { "'2', streaming 'on'" } else { "'1'" };
         let sql = format!(
-            "START_REPLICATION SLOT {} LOGICAL {:X}/{:X} (proto_version '1', messages 'true', publication_names {})",
+            "START_REPLICATION SLOT {} LOGICAL {:X}/{:X} (proto_version {protocol}, messages 'true', publication_names {})",
             identifier(slot),
             lsn >> 32,
             lsn & 0xffff_ffff,
@@ -87,6 +104,11 @@ impl ReplicationConnection {
         frontend::query(&sql, &mut query)
             .map_err(|e| CdcError::configuration("invalid slot name").because(e))?;
         self.wire.send(&query).await?;
+        let started = tokio::time::timeout(self.liveness.lost_after, self.started()).await;
+        started.unwrap_or_else(|_| Err(self.wire.lost("it does not respond")))
+    }
+
+    async fn started(&mut self) -> CdcResult<()> {
         loop {
             let frame = self.wire.next_frame().await?;
             match frame.tag {
@@ -95,6 +117,32 @@ impl ReplicationConnection {
                 _ => {}
             }
         }
+    }
+
+    /// Returns where the server's log is now.
+    ///
+    /// # Errors
+    /// `Unreachable`; `Source` for malformed values.
+    pub(crate) async fn log_place(&mut self) -> CdcResult<LogPlace> {
+        let row = self.wire.query_row("IDENTIFY_SYSTEM", self.liveness.lost_after).await?;
+        let text = |index: usize| {
+            let value = row.get(index).and_then(Option::as_deref).unwrap_or_default();
+            String::from_utf8_lossy(value).into_owned()
+        };
+        let timeline = text(1).parse();
+        let timeline = timeline.map_err(|_| CdcError::source(format!("{:?} is no timeline", text(1))))?;
+        Ok(LogPlace { system: text(0), timeline, end: parse_lsn(&text(2))? })
+    }
+
+    /// Returns the history of a timeline: from which ones it has branched off, and where.
+    ///
+    /// # Errors
+    /// `Unreachable`, and what the server reports.
+    pub(crate) async fn timeline_history(&mut self, timeline: u32) -> CdcResult<String> {
+        let sql = format!("TIMELINE_HISTORY {timeline}");
+        let row = self.wire.query_row(&sql, self.liveness.lost_after).await?;
+        let content = row.get(1).and_then(Option::as_deref).unwrap_or_default();
+        Ok(String::from_utf8_lossy(content).into_owned())
     }
 
     /// Returns the next message that has arrived wholly; `None` when more must be received.
@@ -111,8 +159,9 @@ impl ReplicationConnection {
                         .ok_or_else(|| CdcError::source("malformed replication message"));
                 }
                 b'E' => return Err(self.server_error(&frame)),
+                b'N' => self.check_notice(&frame)?,
                 b'c' | b'C' | b'Z' => return Err(self.wire.lost("it ended the replication stream")),
-                // notices and parameters
+                // parameters
                 _ => {}
             }
         }
@@ -130,7 +179,8 @@ impl ReplicationConnection {
             self.send_status(false).await?;
         }
         loop {
-            let silence = if self.is_asked { LOST_AFTER } else { ASK_AFTER };
+            let Liveness { ask_after, lost_after } = self.liveness;
+            let silence = if self.is_asked { lost_after } else { ask_after };
             match tokio::time::timeout_at(self.last_received + silence, self.wire.receive()).await {
                 Ok(received) => {
                     let bytes = received?;
@@ -139,7 +189,7 @@ impl ReplicationConnection {
                     return Ok(bytes);
                 }
                 Err(_) if self.is_asked => {
-                    let seconds = LOST_AFTER.as_secs();
+                    let seconds = lost_after.as_secs();
                     return Err(self.wire.lost(&format!("it has been silent for {seconds} s")));
                 }
                 Err(_) => {
@@ -148,6 +198,16 @@ impl ReplicationConnection {
                 }
             }
         }
+    }
+
+    /// Sends a status update if one is due, while nothing is received.
+    ///
+    /// # Errors
+    /// `Unreachable`.
+    pub(crate) async fn report_status_if_due(&mut self) -> CdcResult<()> {
+        // what is not received meanwhile is no sign of a silent server
+        self.last_received = Instant::now();
+        if self.last_status.elapsed() >= STATUS_INTERVAL { self.send_status(false).await } else { Ok(()) }
     }
 
     /// Confirms that everything before this position is stored durably.
@@ -199,15 +259,30 @@ impl ReplicationConnection {
         self.wire.send(&message).await
     }
 
+    /// Checks that a warning is none of changes that are left out.
+    fn check_notice(&self, frame: &Frame) -> CdcResult<()> {
+        let notice = ServerError::parse(&frame.payload);
+        if notice.code == NOT_IN_PREREQUISITE_STATE {
+            return Err(self.undecodable(notice));
+        }
+        tracing::debug!(%notice, "PostgreSQL says");
+        Ok(())
+    }
+
+    /// Returns the error of an object that is missing at a place of the log.
+    fn undecodable(&self, error: ServerError) -> CdcError {
+        let what = format!(
+            "PostgreSQL cannot decode the log: {error}: it was dropped at a place that has not been read yet: drop slot {} \
+             and capture under another name, or set snapshot-mode = \"when_needed\" to read all rows again",
+            self.slot
+        );
+        CdcError::new(CdcErrorKind::Position, what).because(error)
+    }
+
     fn server_error(&self, frame: &Frame) -> CdcError {
         let error = ServerError::parse(&frame.payload);
         if error.code == UNDEFINED_OBJECT {
-            let what = format!(
-                "PostgreSQL cannot decode the log: {error}: it was dropped at a place that has not been read yet: drop slot {} \
-                 and capture under another name, or set snapshot-mode = \"when_needed\" to read all rows again",
-                self.slot
-            );
-            return CdcError::new(CdcErrorKind::Position, what).because(error);
+            return self.undecodable(error);
         }
         if error.kind() != CdcErrorKind::Busy {
             return self.wire.server_error(&frame.payload);

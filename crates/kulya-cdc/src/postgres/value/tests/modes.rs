@@ -319,7 +319,7 @@ fn columns_are_described_in_every_mode() {
         ("timestamp", "time-precision=isostring", "string io.debezium.time.IsoTimestamp"),
         ("timestamptz", "time-precision=connect", "string io.debezium.time.ZonedTimestamp"),
         ("varbit", "", "bytes io.debezium.data.Bits length=2147483647"),
-        ("mood[]", "", "array of required string io.debezium.data.Enum allowed=sad,ok"),
+        ("mood[]", "", "array of string io.debezium.data.Enum allowed=sad,ok"),
         ("date[]", "time-precision=isostring", "array of string io.debezium.time.IsoDate"),
     ] {
         let description = kind(name, settings, Compatibility::Corrected).unwrap().describe("c", true);
