@@ -42,8 +42,8 @@ macro_rules! recorded {
 }
 pub(crate) use recorded;
 
-/// What differs with MariaDB: its JSON is a text, which Debezium only knows from SHOW CREATE TABLE. What is to
-/// be masked is masked.
+/// What differs with MariaDB: its JSON is a text, which Debezium only knows from SHOW CREATE TABLE. What is
+/// to be masked is masked.
 pub(crate) const MASKED_JSON: &[Difference] = &[
     json_text(84, Place::Schema("/fields/0/fields/1"), JSON_FIELD),
     json_text(84, Place::Schema("/fields/1/fields/1"), JSON_FIELD),

@@ -71,6 +71,7 @@ fn follow(port: u16) -> Result<mpsc::Receiver<f64>> {
             Ok(lines) => break lines,
             // the server starts, or the stream does not exist yet
             Err(error) if Instant::now() > deadline => return Err(error),
+            #[expect(clippy::disallowed_methods, reason = "nothing tells when a server starts")]
             Err(_) => std::thread::sleep(Duration::from_millis(50)),
         }
     };
@@ -78,6 +79,7 @@ fn follow(port: u16) -> Result<mpsc::Receiver<f64>> {
     std::thread::spawn(move || {
         let mut line = String::new();
         while lines.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
+            #[expect(clippy::disallowed_methods, reason = "a measurement, of two clocks of one machine")]
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as f64;
             if let Some(sent) = sent(&line)
                 && sender.send((now - sent) / 1e3).is_err()
