@@ -1,6 +1,6 @@
 //! How far an initial snapshot is: which tables are read, and, of tables that are read in parts, which ranges
 //! of their keys, each with the cut at which its rows were read. It is stored with the position, so it is
-//! small: tables are numbers of a list that is stored once ([`TableList`]), and what was read without a break
+//! small: tables are numbers of a list that is stored once (`TableList`), and what was read without a break
 //! is one entry.
 //!
 //! This is a value without I/O; what a cut is only the source knows, here it is a number.
