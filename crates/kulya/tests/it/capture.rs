@@ -81,7 +81,7 @@ async fn capture_of_a_replaced_database_is_rejected() {
     assert_eq!(failed.code, Some(1), "{failed:?}");
     assert!(
         failed.err.contains(
-            "replication slot kulya_capture_replaced of capture_replaced does not exist; changes may be missing"
+            "replication slot kulya_capture_replaced of capture_replaced does not exist: it was dropped"
         ),
         "{failed:?}"
     );
