@@ -175,7 +175,7 @@ pub(crate) trait SnapshotPosition: Send {
     fn checkpoint(&mut self) -> Checkpoint;
 }
 
-/// Commits what readers hand over, until all have ended.
+/// Commits what readers hand over, until all have ended; the first commit has what the output's batch has.
 ///
 /// # Errors
 /// Those of the readers; `Unreachable` when the capture is cancelled, or the destination has failed.
@@ -184,6 +184,10 @@ pub(crate) async fn collect(
     position: &mut dyn SnapshotPosition,
     output: &mut Output<'_>,
 ) -> CdcResult<()> {
+    if !output.batch.is_empty() {
+        // what the source has written before the rows
+        output.stage().await?;
+    }
     let mut staged = 0;
     while let Some(part) = parts.0.recv().await {
         let Part { batch, rows, completes, reservation } = part?;
