@@ -179,7 +179,11 @@ async fn run_once(
         () = stop.cancelled() => return Ok(()),
     };
     state.has_connected.store(true, Ordering::Relaxed);
-    let stored = context.sink.position().await?;
+    let is_invalid = &state.is_position_invalid;
+    let stored = tokio::select! {
+        stored = validated(&mut connection, context.sink, mode, is_invalid) => stored?,
+        () = stop.cancelled() => return Ok(()),
+    };
     let on_progress = |progress: Progress| {
         control.on_progress(&progress);
         (context.on_progress)(progress);
@@ -188,11 +192,11 @@ async fn run_once(
     let mut write = pin!(input.write_to(context.sink, &on_progress, control));
     let result = {
         let read = async move {
-            let is_invalid = &state.is_position_invalid;
             let start = tokio::select! {
-                start = prepare(&mut connection, stored, mode, is_invalid, &mut output) => start?,
+                start = connection.snapshot(stored, mode, &mut output) => start?,
                 () = stop.cancelled() => return Ok(()),
             };
+            is_invalid.store(false, Ordering::Relaxed);
             if mode == SnapshotMode::InitialOnly {
                 return Ok(());
             }
@@ -212,14 +216,14 @@ async fn run_once(
     result
 }
 
-/// Validates the stored position and reads what the sink lacks of the snapshot.
-async fn prepare<C: SourceConnection>(
+/// Returns the stored position, if the log can be read from there on.
+async fn validated<C: SourceConnection>(
     connection: &mut C,
-    mut stored: Option<Checkpoint>,
+    sink: &mut dyn Sink,
     mode: SnapshotMode,
     is_invalid: &AtomicBool,
-    output: &mut output::Output<'_>,
-) -> CdcResult<Checkpoint> {
+) -> CdcResult<Option<Checkpoint>> {
+    let mut stored = sink.position().await?;
     if is_invalid.load(Ordering::Relaxed)
         && let Some(checkpoint) = stored.take()
     {
@@ -229,6 +233,11 @@ async fn prepare<C: SourceConnection>(
     if let Some(checkpoint) = &stored
         && let Err(error) = connection.validate(checkpoint).await
     {
+        if error.kind() == CdcErrorKind::Position && sink.position().await? != stored {
+            // the database was looked at later than the position: the other process has confirmed it meanwhile
+            let what = "the position is in use: another process captures under this name and advances it";
+            return Err(CdcError::new(CdcErrorKind::Busy, what).because(error));
+        }
         if mode != SnapshotMode::WhenNeeded || error.kind() != CdcErrorKind::Position {
             return Err(error);
         }
@@ -236,9 +245,7 @@ async fn prepare<C: SourceConnection>(
         connection.discard(checkpoint).await?;
         stored = None;
     }
-    let start = connection.snapshot(stored, mode, output).await?;
-    is_invalid.store(false, Ordering::Relaxed);
-    Ok(start)
+    Ok(stored)
 }
 
 #[cfg(test)]

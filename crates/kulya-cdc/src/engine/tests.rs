@@ -27,6 +27,8 @@ enum Step {
     Streams,
     /// The connection is lost at the first change after the stored position.
     IsLost,
+    /// The log cannot be read from the stored position on.
+    HasNoLog,
 }
 
 /// A database whose log has as many transactions of one record as were committed.
@@ -87,7 +89,10 @@ impl Source for Script {
 #[async_trait]
 impl SourceConnection for ScriptedConnection {
     async fn validate(&mut self, _: &Checkpoint) -> CdcResult<()> {
-        Ok(())
+        match self.step {
+            Step::HasNoLog => Err(error(CdcErrorKind::Position)),
+            _ => Ok(()),
+        }
     }
 
     async fn discard(&mut self, _: &Checkpoint) -> CdcResult<()> {
@@ -139,12 +144,15 @@ impl SourceConnection for ScriptedConnection {
 struct CountingSink {
     stored: Option<Checkpoint>,
     records: u64,
+    /// The position that another process stores after this one has read the stored one.
+    stored_by_others: Option<Checkpoint>,
 }
 
 #[async_trait]
 impl Sink for CountingSink {
     async fn position(&mut self) -> CdcResult<Option<Checkpoint>> {
-        Ok(self.stored.clone())
+        let later = self.stored_by_others.take().or_else(|| self.stored.clone());
+        Ok(std::mem::replace(&mut self.stored, later))
     }
 
     async fn stage(&mut self, _: Batch) -> CdcResult<()> {
@@ -173,6 +181,10 @@ struct Running {
 
 impl Running {
     fn start(control: Control, steps: &[Step]) -> Self {
+        Self::start_with(control, steps, CountingSink::default())
+    }
+
+    fn start_with(control: Control, steps: &[Step], mut sink: CountingSink) -> Self {
         let (committed, receiver) = watch::channel(0);
         let open = Arc::default();
         let steps = Mutex::new(steps.iter().copied().collect());
@@ -180,7 +192,6 @@ impl Running {
         let cancel = CancellationToken::new();
         let (token, used) = (cancel.clone(), control.clone());
         let task = tokio::spawn(async move {
-            let mut sink = CountingSink::default();
             let context = RunContext {
                 sink: &mut sink,
                 clock: SystemClock.into(),
@@ -309,4 +320,20 @@ async fn capture_that_was_paused_before_does_not_connect() {
     other.pause().await.unwrap();
     running.wait_for_state("paused").await;
     running.stop().await.0.unwrap();
+}
+
+/// The database is looked at after the position was read: another process may have advanced both meanwhile.
+#[tokio::test(start_paused = true)]
+async fn position_that_another_process_advances_is_in_use_and_not_invalid() {
+    let sink = |stored_by_others| CountingSink { stored: Some(checkpoint(1)), stored_by_others, records: 0 };
+    let control = || Control::new("shop", SystemClock);
+    let running = Running::start_with(control(), &[Step::HasNoLog, Step::Streams], sink(Some(checkpoint(2))));
+    let status = running.wait_for_state("streaming").await;
+    let last = status.last_error.unwrap().error;
+    assert!(last.contains("in use") && last.contains("the script says so"), "{last}");
+    running.cancel.cancel();
+    running.task.await.unwrap().0.unwrap();
+    let running = Running::start_with(control(), &[Step::HasNoLog], sink(None));
+    let error = running.task.await.unwrap().0.unwrap_err();
+    assert_eq!(error.kind(), CdcErrorKind::Position);
 }

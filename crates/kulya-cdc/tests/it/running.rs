@@ -163,7 +163,10 @@ impl Running {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(STUCK, retrying).await.expect("the capture does not notice the fault")
+        match tokio::time::timeout(STUCK, retrying).await {
+            Ok(error) => error,
+            Err(_) => panic!("the capture does not notice the fault: {:?}", self.control.status()),
+        }
     }
 
     /// Waits for the end of the capture.
