@@ -45,8 +45,8 @@ pub(crate) use recorded;
 /// What differs with MariaDB: its JSON is a text, which Debezium only knows from SHOW CREATE TABLE. What is
 /// to be masked is masked.
 pub(crate) const MASKED_JSON: &[Difference] = &[
-    json_text(84, Place::Schema("/fields/0/fields/1"), JSON_FIELD),
-    json_text(84, Place::Schema("/fields/1/fields/1"), JSON_FIELD),
+    json_text(84, Place::Schema("/fields/0/fields/1"), MASKED_FIELD),
+    json_text(84, Place::Schema("/fields/1/fields/1"), MASKED_FIELD),
     json_text(84, Place::Payload("/after/j"), "\"******\""),
 ];
 pub(crate) const TEXT_JSON: &[Difference] = &[
@@ -54,6 +54,7 @@ pub(crate) const TEXT_JSON: &[Difference] = &[
     json_text(80, Place::Schema("/fields/1/fields/1"), JSON_FIELD),
 ];
 const JSON_FIELD: &str = r#"{"type":"string","optional":true,"field":"j"}"#;
+const MASKED_FIELD: &str = r#"{"type":"string","optional":true,"parameters":{"masked":"true"},"field":"j"}"#;
 
 const fn json_text(event: usize, place: Place, ours: &'static str) -> Difference {
     Difference { event, place, ours, why: "JSON of MariaDB is a text" }
