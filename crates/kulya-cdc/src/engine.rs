@@ -234,7 +234,7 @@ async fn validated<C: SourceConnection>(
         && let Err(error) = connection.validate(checkpoint).await
     {
         if error.kind() == CdcErrorKind::Position && sink.position().await? != stored {
-            // the database was looked at later than the position: the other process has confirmed it meanwhile
+            // the database was looked at later than the position: the other process has confirmed meanwhile
             let what = "the position is in use: another process captures under this name and advances it";
             return Err(CdcError::new(CdcErrorKind::Busy, what).because(error));
         }

@@ -63,6 +63,7 @@ mod source;
 pub mod status;
 pub mod table_filter;
 mod tls;
+mod where_clause;
 
 pub use async_trait;
 pub use batch::{Batch, Destination, OmittedEvent, Record};

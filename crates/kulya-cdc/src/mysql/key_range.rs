@@ -7,6 +7,7 @@ use super::ddl::TypeName;
 use super::schema_history::Table;
 use super::session::quoted;
 use crate::snapshot_progress::{Key, KeyColumn, KeyOrder};
+use crate::where_clause::where_clause;
 use crate::{CdcError, CdcResult};
 use std::sync::Arc;
 
@@ -61,7 +62,7 @@ impl KeyColumns {
     pub(crate) fn condition(&self, after: Option<&Key>, to: Option<&Key>) -> String {
         let bounds = [after.map(|key| self.bound(">", ">", key)), to.map(|key| self.bound("<", "<=", key))];
         let bounds: Vec<String> = bounds.into_iter().flatten().collect();
-        if bounds.is_empty() { String::new() } else { format!(" WHERE {}", bounds.join(" AND ")) }
+        where_clause(&bounds)
     }
 
     /// Compares the key with another one, in the form in which the servers use an index: they do not for a

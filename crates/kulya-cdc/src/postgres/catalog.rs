@@ -45,6 +45,13 @@ impl TableInfo {
     pub(crate) fn quoted(&self) -> String {
         quoted(&self.schema, &self.table)
     }
+
+    /// Returns the table as a statement names it that reads its rows: without the tables that inherit from
+    /// it, whose rows are their own. Debezium reads them with both.
+    pub(crate) fn relation(&self, compat: Compatibility) -> String {
+        let has_descendants = self.is_partitioned || compat == Compatibility::Debezium;
+        format!("{}{}", if has_descendants { "" } else { "ONLY " }, self.quoted())
+    }
 }
 
 /// Returns the quoted name of a table.

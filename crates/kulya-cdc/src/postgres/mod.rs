@@ -19,6 +19,7 @@ mod log_meter;
 mod offset;
 mod pgoutput;
 mod publication;
+mod read_row;
 pub(crate) mod removal;
 pub(crate) mod settings;
 mod snapshot;

@@ -79,6 +79,15 @@ impl Task {
             Self::LargeTransaction => "drain, one transaction",
         }
     }
+
+    /// Returns the beginning of the names of what its runs use: captures, slots and folders.
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Snapshot => "snapshot",
+            Self::Drain => "drain",
+            Self::LargeTransaction => "large",
+        }
+    }
 }
 
 struct Comparison<'a> {
@@ -113,12 +122,12 @@ impl<'a> Comparison<'a> {
         let events = match task {
             Task::Snapshot => self.arguments.rows,
             Task::Drain => {
-                self.store_positions("drain")?;
+                self.store_positions(task)?;
                 self.workload.small_transactions(self.arguments.transactions)?;
                 self.arguments.transactions * 10
             }
             Task::LargeTransaction => {
-                self.store_positions("large")?;
+                self.store_positions(task)?;
                 self.workload.large_transaction()?;
                 self.arguments.rows
             }
@@ -138,12 +147,9 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
-    fn position_name(task: Task) -> &'static str {
-        if task == Task::LargeTransaction { "large" } else { "drain" }
-    }
-
     /// Stores for each run where streaming begins, before there are changes.
-    fn store_positions(&self, name: &str) -> Result<()> {
+    fn store_positions(&self, task: Task) -> Result<()> {
+        let name = task.prefix();
         for run in 0..self.arguments.runs {
             let mut kulya = self.kulya(name, run);
             let status = kulya.args(["--snapshot-mode", "no_data"]).status()?;
@@ -164,13 +170,13 @@ impl<'a> Comparison<'a> {
     fn run_client(&self, task: Task, run: usize) -> Result<Measured> {
         let mut client = match task {
             Task::Snapshot => self.workload.client_snapshot()?,
-            _ => self.workload.client_drain(&format!("{}{run}", Self::position_name(task)), self.folder)?,
+            _ => self.workload.client_drain(&format!("{}{run}", task.prefix()), self.folder)?,
         };
         measure(&mut client)
     }
 
     fn run_kulya(&self, task: Task, run: usize, events: u64) -> Result<Measured> {
-        let name = if task == Task::Snapshot { "snapshot" } else { Self::position_name(task) };
+        let name = task.prefix();
         let mut kulya = self.kulya(name, run);
         if task == Task::Snapshot {
             // the slot retains the log of the backlogs that follow, if it streams
@@ -189,7 +195,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn run_engine(&self, task: Task, run: usize, events: u64) -> Result<Measured> {
-        let name = if task == Task::Snapshot { "snapshot" } else { Self::position_name(task) };
+        let name = task.prefix();
         let mut settings = self.settings(name, run)?;
         settings.set("snapshot.mode", if task == Task::Snapshot { "initial" } else { "no_data" });
         let printed = self.engine.run(&settings, "1g", &["measure", &events.to_string()])?;

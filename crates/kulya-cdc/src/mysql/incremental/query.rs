@@ -1,6 +1,7 @@
 //! The queries of a chunk.
 
 use super::key::ChunkKey;
+use crate::where_clause::where_clause;
 
 /// What the queries of a table have in common.
 pub(super) struct ChunkQuery<'a> {
@@ -75,10 +76,7 @@ impl ChunkQuery<'_> {
         // a line comment in a condition must not take what is behind it
         let filter = self.filter.map(|filter| format!("({filter}\n)"));
         let conditions: Vec<String> = bounds.into_iter().chain(filter).collect();
-        match conditions.is_empty() {
-            true => String::new(),
-            false => format!(" WHERE {}", conditions.join(" AND ")),
-        }
+        where_clause(&conditions)
     }
 }
 

@@ -120,7 +120,7 @@ impl PostgresChunks {
         let query = ChunkQuery {
             key: &key.columns,
             columns: table.column_names().collect(),
-            relation: query::relation(&published.info, self.events.modes.compat),
+            relation: published.info.relation(self.events.modes.compat),
             filters: [published.filter.as_deref(), start.filter.as_deref()],
         };
         let rows = &mut sessions.rows;

@@ -1,15 +1,7 @@
 //! The queries of a chunk.
 
-use crate::debezium::Compatibility;
-use crate::postgres::catalog::TableInfo;
 use crate::postgres::connection::session::{identifier, literal};
-
-/// Returns a table as a statement names it: without the tables that inherit from it, whose rows are their
-/// own. Debezium reads them with both.
-pub(super) fn relation(table: &TableInfo, compat: Compatibility) -> String {
-    let has_descendants = table.is_partitioned || compat == Compatibility::Debezium;
-    format!("{}{}", if has_descendants { "" } else { "ONLY " }, table.quoted())
-}
+use crate::where_clause::where_clause;
 
 /// What the queries of a table have in common.
 pub(super) struct ChunkQuery<'a> {
@@ -53,10 +45,7 @@ impl ChunkQuery<'_> {
         // a line comment in a condition must not take what is behind it
         let filters = self.filters.iter().flatten().map(|filter| format!("({filter}\n)"));
         let conditions: Vec<String> = bounds.into_iter().chain(filters).collect();
-        match conditions.is_empty() {
-            true => String::new(),
-            false => format!(" WHERE {}", conditions.join(" AND ")),
-        }
+        where_clause(&conditions)
     }
 }
 

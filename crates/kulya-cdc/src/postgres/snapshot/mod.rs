@@ -32,7 +32,6 @@ use reader::Reader;
 use row_writer::RowContext;
 use std::sync::Arc;
 use tokio::task::JoinSet;
-use work::relation;
 
 /// The time that a reader waits for a lock, in milliseconds. This session has the locks of all tables, so a
 /// reader waits only behind a statement that waits for this session, as an ALTER TABLE does: neither would
@@ -94,7 +93,8 @@ impl<'a> Snapshot<'a> {
     /// Locks the tables, so that their columns stay as they are until their rows are read.
     async fn lock(&self, tables: &[PublishedTable]) -> CdcResult<()> {
         for group in tables.chunks(TABLES_PER_LOCK) {
-            let names: Vec<String> = group.iter().map(|table| relation(&table.info, self.events)).collect();
+            let names: Vec<String> =
+                group.iter().map(|table| table.info.relation(self.events.modes.compat)).collect();
             let names = names.join(", ");
             let sql = format!("LOCK TABLE {names} IN ACCESS SHARE MODE");
             wait::run(self.session, "a lock of the tables of the snapshot", &sql).await.map_err(|e| {
@@ -173,7 +173,7 @@ impl<'a> Snapshot<'a> {
     async fn mark_last_with_rows(&self, tables: &mut [PlannedTable]) -> CdcResult<()> {
         for PlannedTable { published, place, .. } in tables.iter_mut().rev() {
             let filter = published.filter.as_ref().map(|filter| format!(" WHERE {filter}"));
-            let relation = relation(&published.info, self.events);
+            let relation = published.info.relation(self.events.modes.compat);
             let exists = format!("SELECT EXISTS (SELECT FROM {relation}{})", filter.unwrap_or_default());
             let found = wait::run(self.session, "the first row of a table", &exists).await;
             let found = found.map_err(|error| {

@@ -1,7 +1,7 @@
 //! Divides the tables of a snapshot into what readers read: small tables as wholes, larger ones in ranges of
 //! their primary key.
 
-use super::work::{TableWork, Work, key_cells, relation};
+use super::work::{TableWork, Work, key_cells};
 use crate::debezium::events::EventContext;
 use crate::debezium::snapshot_mark::TablePlace;
 use crate::postgres::catalog::Catalog;
@@ -71,7 +71,7 @@ impl Planner<'_> {
         warn_of_omitted_columns(&table);
         let layout = self.layout(planned, &table).await?;
         let rows = self.range_rows(published.info.rows, layout.bytes);
-        let relation = relation(&published.info, self.events);
+        let relation = published.info.relation(self.events.modes.compat);
         let table = TableWork::new((*number, self.cut), published, *place, relation, layout.key, table)?;
         let table = Arc::new(table);
         let Some(key) = table.key() else {

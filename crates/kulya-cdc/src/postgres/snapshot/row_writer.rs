@@ -1,18 +1,16 @@
 //! The events of a snapshot's rows.
 
 use crate::batch::Batch;
-use crate::debezium::change::{Change, ChangeContext, write_change};
-use crate::debezium::envelope::{Operation, ProcessingTime};
+use crate::debezium::envelope::ProcessingTime;
 use crate::debezium::events::EventContext;
 use crate::debezium::replaced_values::ReplacedValues;
-use crate::debezium::required_columns::write_with_optional_columns;
-use crate::debezium::row_image::Findings;
 use crate::postgres::copy_line::CopyLine;
 use crate::postgres::offset::{PostgresPosition, SnapshotCut};
 use crate::postgres::pgoutput::Cell;
+use crate::postgres::read_row;
 use crate::postgres::settings::Target;
 use crate::postgres::source_block::{Origin, SourceStart};
-use crate::postgres::table::{Image, Table, TableRow};
+use crate::postgres::table::Table;
 use crate::snapshot_progress::Key;
 use kulya_store::clock::Clock;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -83,25 +81,7 @@ impl RowWriter {
         let origin = context.origin(mark);
         let now = ProcessingTime::new(context.clock.since_epoch());
         let cells = parser.parse(line);
-        let mut findings = Findings::default();
-        write_with_optional_columns(
-            batch,
-            table,
-            &mut || None,
-            &mut findings,
-            |table, batch, order, findings| {
-                let after = TableRow { table, cells: &cells, image: Image::Complete };
-                let change = Change { operation: Operation::Read, before: None, after: Some(&after) };
-                let change_context = ChangeContext {
-                    events: &context.events,
-                    table: &table.events,
-                    now: &now,
-                    source: &|out| origin.write(&table.source_members, out),
-                };
-                write_change(batch, &change, &change_context, order, findings);
-            },
-            |table, nulls| table.with_optional(&context.events, nulls),
-        );
+        let findings = read_row::write(batch, table, &cells, (&context.events, &origin, &now));
         if !findings.replaced.is_empty() {
             let reports = context.replaced_values.lock();
             reports.unwrap_or_else(PoisonError::into_inner).report(&findings.replaced);
@@ -110,11 +90,7 @@ impl RowWriter {
 
     /// Leaves out an event whose row, of which only the beginning is there, is larger than an event can be.
     pub(super) fn omit(&mut self, beginning: &[u8], bytes: usize, table: &Table, batch: &mut Batch) {
-        let mut cells = self.line.parse(beginning);
-        // the last cell may have been cut
-        cells.pop();
-        let key = table.write_cut_key(&cells, batch.buffer());
-        batch.omit(&table.events.destination, key, bytes);
+        read_row::omit(batch, table, &self.line.parse(beginning), bytes);
     }
 
     /// Returns the key of a row, by the indexes of its columns; `None` if a value is no text.

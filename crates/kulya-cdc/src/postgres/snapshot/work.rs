@@ -1,9 +1,6 @@
 //! What readers of a snapshot read: tables, and ranges of tables.
 
-use crate::debezium::Compatibility;
-use crate::debezium::events::EventContext;
 use crate::debezium::snapshot_mark::TablePlace;
-use crate::postgres::catalog::TableInfo;
 use crate::postgres::connection::server_error::ServerError;
 use crate::postgres::connection::session::identifier;
 use crate::postgres::key_range::KeyColumns;
@@ -11,6 +8,7 @@ use crate::postgres::publication::PublishedTable;
 use crate::postgres::table::Table;
 use crate::snapshot_parts::ReadRange;
 use crate::snapshot_progress::Key;
+use crate::where_clause::where_clause;
 use crate::{CdcError, CdcErrorKind, CdcResult};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -90,7 +88,7 @@ impl TableWork {
         let range = self.key.as_ref().and_then(|key| key.condition(after, to));
         let filter = self.filter.as_ref().map(|filter| format!("({filter})"));
         let conditions: Vec<String> = filter.into_iter().chain(range).collect();
-        if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
+        where_clause(&conditions)
     }
 
     pub(super) fn relation(&self) -> &str {
@@ -137,13 +135,6 @@ impl TableWork {
 pub(super) struct Work {
     pub(super) table: Arc<TableWork>,
     pub(super) range: ReadRange,
-}
-
-/// Returns a table as a statement names it: without the tables that inherit from it, whose rows are their
-/// own. Debezium reads them with both.
-pub(super) fn relation(table: &TableInfo, events: &EventContext) -> String {
-    let has_descendants = table.is_partitioned || events.modes.compat == Compatibility::Debezium;
-    format!("{}{}", if has_descendants { "" } else { "ONLY " }, table.quoted())
 }
 
 /// Returns the indexes of a key's columns in a table's rows; `None` if they lack one.

@@ -3,18 +3,16 @@
 
 use super::state::ReplicationStream;
 use crate::CdcResult;
-use crate::debezium::change::{Change, ChangeContext, write_change};
 use crate::debezium::envelope::{Operation, ProcessingTime};
-use crate::debezium::required_columns::write_with_optional_columns;
-use crate::debezium::row_image::Findings;
 use crate::incremental::{FinishedChunk, StreamProgress};
 use crate::output::Output;
 use crate::postgres::connection::session::lsn_text;
 use crate::postgres::copy_line::CopyLine;
 use crate::postgres::incremental::{ChunkLine, ChunkTable, PostgresChunks, row_key};
 use crate::postgres::pgoutput::Cell;
+use crate::postgres::read_row;
 use crate::postgres::source_block::Origin;
-use crate::postgres::table::{Image, Table, TableRow};
+use crate::postgres::table::Table;
 use crate::signal::SignalRecord;
 use std::sync::Arc;
 
@@ -53,12 +51,7 @@ impl ReplicationStream<'_> {
             let cells = cells.get(key_cells..).unwrap_or_default();
             match cut_from {
                 None => self.write_chunk_row(cells, &mut table, output),
-                Some(bytes) => {
-                    // the last cell may have been cut
-                    let cells = cells.split_last().map_or(&[][..], |(_, cells)| cells);
-                    let key = table.write_cut_key(cells, output.batch.buffer());
-                    output.batch.omit(&table.events.destination, key, bytes);
-                }
+                Some(bytes) => read_row::omit(&mut output.batch, &table, cells, bytes),
             }
             if output.is_full() {
                 output.stage().await?;
@@ -78,25 +71,7 @@ impl ReplicationStream<'_> {
             lsn: self.position.lsn,
             last_commit_lsn: self.last_commit.map(|last| last.end_lsn),
         };
-        let mut findings = Findings::default();
-        write_with_optional_columns(
-            &mut output.batch,
-            table,
-            &mut || None,
-            &mut findings,
-            |table, batch, order, findings| {
-                let after = TableRow { table, cells, image: Image::Complete };
-                let change = Change { operation: Operation::Read, before: None, after: Some(&after) };
-                let context = ChangeContext {
-                    events: self.events,
-                    table: &table.events,
-                    now: &now,
-                    source: &|out| origin.write(&table.source_members, out),
-                };
-                write_change(batch, &change, &context, order, findings);
-            },
-            |table, nulls| table.with_optional(self.events, nulls),
-        );
+        let findings = read_row::write(&mut output.batch, table, cells, (self.events, &origin, &now));
         self.replaced_values.report(&findings.replaced);
     }
 
