@@ -5,7 +5,7 @@
 use crate::own_server::{OwnServer, Product, Stop};
 use crate::postgres_workload::PostgresWorkload;
 use crate::proxy::Proxy;
-use crate::running::Subject;
+use crate::running::{Running, STUCK, Subject};
 use kulya_cdc::{CaptureSettings, CdcErrorKind, SnapshotMode};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
@@ -66,6 +66,28 @@ impl Pair {
         self.workload.wait_until(&sql).await;
     }
 
+    /// Waits until the standby keeps a copy of the capture's slot. Its worker makes a temporary one first, and
+    /// keeps it when the capture has confirmed a record of the running transactions that was logged later.
+    async fn synchronise_slot(&mut self, running: &mut Running) {
+        let standby = PostgresWorkload::connect(&self.standby.url("postgres"));
+        for sql in ["ALTER SYSTEM SET sync_replication_slots = on", "SELECT pg_reload_conf()"] {
+            standby.value(sql).await;
+        }
+        let is_synchronised = "SELECT coalesce(bool_and(synced AND NOT temporary), false) \
+                               FROM pg_replication_slots WHERE slot_name = 'kulya_failover'";
+        let kept = async {
+            while standby.value(is_synchronised).await != "t" {
+                self.workload.value("SELECT pg_log_standby_snapshot()").await;
+                self.subject.load(1).await;
+                self.subject.wait_for(running).await;
+                self.synchronise().await;
+                // wakes the worker
+                standby.value("SELECT pg_reload_conf()").await;
+            }
+        };
+        tokio::time::timeout(STUCK, kept).await.expect("the standby does not keep the slot");
+    }
+
     /// Promotes the standby, and leads the capture and the load to it.
     async fn fail_over(&mut self) {
         let url = self.standby.url("postgres");
@@ -109,15 +131,7 @@ async fn synchronised_slots_survive_a_failover() {
     let mut running = pair.subject.start(&pair.through);
     pair.subject.load(10).await;
     pair.subject.wait_for(&mut running).await;
-    let standby = PostgresWorkload::connect(&pair.standby.url("postgres"));
-    let is_synchronised = "SELECT coalesce(bool_and(synced AND NOT temporary), false) FROM pg_replication_slots \
-                           WHERE slot_name = 'kulya_failover'";
-    while standby.value(is_synchronised).await != "t" {
-        // a slot is copied when the standby is as far as the slot
-        let _ = standby.run("SELECT pg_sync_replication_slots()").await;
-        pair.subject.load(1).await;
-        pair.subject.wait_for(&mut running).await;
-    }
+    pair.synchronise_slot(&mut running).await;
     pair.subject.load(10).await;
     pair.synchronise().await;
     pair.primary.stop(Stop::Crash).await;

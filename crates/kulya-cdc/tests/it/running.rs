@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 
 /// The time after which a capture that does not go on fails the test.
-const STUCK: Duration = Duration::from_secs(180);
+pub(crate) const STUCK: Duration = Duration::from_secs(180);
 /// The distance of the values by which the end of the log is recognised: more than a load adds to one.
 const MARKER: i64 = 1_000_000;
 
