@@ -2,6 +2,7 @@
 //! connection, and one that reads tables.
 
 pub(crate) mod copy;
+mod detachable;
 pub(crate) mod frames;
 #[cfg(feature = "fuzzing")]
 pub(super) mod fuzzing;

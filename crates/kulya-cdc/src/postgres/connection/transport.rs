@@ -1,5 +1,6 @@
 //! The byte stream to the server: TCP, with TLS when the settings and the server have it.
 
+use super::detachable::DetachableStream;
 use super::tls;
 use crate::postgres::settings::{Target, TlsMode};
 use crate::{CdcError, CdcErrorKind, CdcResult};
@@ -12,7 +13,15 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_util::either::Either;
 
 /// A stream with or without TLS.
-pub(super) type Transport = Either<TcpStream, TlsStream<TcpStream>>;
+pub(super) type Transport = Either<DetachableStream, TlsStream<DetachableStream>>;
+
+/// Detaches a stream from the runtime's event loop, until an access finds that it has to wait.
+pub(super) fn detach(stream: &mut Transport) {
+    match stream {
+        Either::Left(stream) => stream.detach(),
+        Either::Right(stream) => stream.get_mut().0.detach(),
+    }
+}
 
 /// Connects to the first of the hosts that responds.
 ///
@@ -39,7 +48,7 @@ async fn open_host(target: &Target, host: &str, port: u16) -> CdcResult<Transpor
     stream.set_nodelay(true).map_err(refused)?;
     let mode = target.tls.mode;
     if mode == TlsMode::Disable {
-        return Ok(Either::Left(stream));
+        return Ok(Either::Left(stream.into()));
     }
     let mut request = BytesMut::new();
     frontend::ssl_request(&mut request);
@@ -47,7 +56,7 @@ async fn open_host(target: &Target, host: &str, port: u16) -> CdcResult<Transpor
     let response = stream.read_u8().await.map_err(refused)?;
     if response != b'S' {
         return match mode {
-            TlsMode::Prefer => Ok(Either::Left(stream)),
+            TlsMode::Prefer => Ok(Either::Left(stream.into())),
             _ => Err(CdcError::configuration(format!(
                 "PostgreSQL at {host}:{port} has no TLS: set ssl = on there, or write sslmode=disable in the URL"
             ))),
@@ -55,7 +64,7 @@ async fn open_host(target: &Target, host: &str, port: u16) -> CdcResult<Transpor
     }
     let name = ServerName::try_from(host.to_owned())
         .map_err(|e| CdcError::configuration(format!("{host:?} is no host name")).because(e))?;
-    let stream = tls::connector(&target.tls).await?.connect(name, stream).await.map_err(|e| {
+    let stream = tls::connector(&target.tls).await?.connect(name, stream.into()).await.map_err(|e| {
         let what = format!(
             "the TLS handshake with PostgreSQL at {host}:{port} failed: check sslmode and sslrootcert"
         );

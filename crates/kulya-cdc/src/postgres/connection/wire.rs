@@ -66,6 +66,11 @@ impl Wire {
         sent.map_err(|e| self.lost("see the cause").because(e))
     }
 
+    /// Detaches the connection from the runtime's event loop, until an access finds that it has to wait.
+    pub(super) fn detach(&mut self) {
+        transport::detach(&mut self.stream);
+    }
+
     /// Waits until more bytes have arrived; returns their number. Dropping the future loses nothing.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use crate::output::Output;
 use crate::postgres::connection::replication::{ReplicationConnection, StreamMessage};
 use crate::postgres::heartbeat::run_statement;
 use crate::postgres::snapshot_rows::SnapshotRows;
-use crate::postgres::spool::Arrival;
+use crate::postgres::spool::{Arrival, Spool};
 use crate::{CdcResult, Position};
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ const IDLE_BYTES: u64 = 1 << 20;
 const SMALL_READ_BYTES: usize = 64 << 10;
 /// The time that it waits while the sink is busy.
 const SMALL_READ_PAUSE: Duration = Duration::from_micros(500);
-/// The time that it waits within a transaction that is larger than a batch: no reader sees its events before
-/// its end.
+/// The time that it waits within a transaction that is larger than a batch, or that has not ended: no reader
+/// sees its events before its end.
 const LARGE_TRANSACTION_PAUSE: Duration = Duration::from_millis(2);
 
 impl ReplicationStream<'_> {
@@ -71,8 +71,10 @@ impl ReplicationStream<'_> {
                 }
             }
             let (cancel, control, is_idle) = (output.cancel, output.control, output.is_idle());
+            let is_in_block = self.spool.as_ref().is_some_and(Spool::is_in_block);
             let pause = match &self.transaction {
                 Some(transaction) if transaction.is_staged => Some(LARGE_TRANSACTION_PAUSE),
+                _ if is_in_block => Some(LARGE_TRANSACTION_PAUSE),
                 _ => (!is_idle).then_some(SMALL_READ_PAUSE),
             };
             if let Some(pause) = pause
@@ -80,6 +82,7 @@ impl ReplicationStream<'_> {
             {
                 // what arrives meanwhile is read at once: many small reads cost more than the decoding
                 received = SMALL_READ_BYTES;
+                connection.detach();
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     () = output.stored_more() => continue,

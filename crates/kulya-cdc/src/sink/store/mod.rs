@@ -1,6 +1,7 @@
 //! A sink that writes to a stream store ([`StoreSink`]): one stream and one registry group per table, and the
 //! position in a table of the store.
 
+mod appends;
 mod dead_letter;
 pub(crate) mod deletion;
 mod encoder;
@@ -14,11 +15,11 @@ mod streams;
 pub(crate) use names::sanitize_name;
 pub use settings::{RefusedSchema, StoreSettings};
 
-use crate::batch::{Batch, Destination, Entry};
+use crate::batch::{Batch, Destination};
 use crate::{CdcResult, Checkpoint, Sink};
+use appends::{Encoded, Refusal, Refused};
 use async_trait::async_trait;
 use bytes::Bytes;
-use encoder::EncodedBatch;
 use kulya_registry_api::SchemaRegistry;
 use kulya_store::framing::MAX_EVENT_BYTES;
 use kulya_store::{
@@ -26,9 +27,12 @@ use kulya_store::{
 };
 use std::sync::Arc;
 use streams::{Route, Streams};
+use tokio_util::task::AbortOnDropHandle;
 
 /// The maximum size of a commit in memory, in bytes; a larger one is staged in a transaction of the store.
 const STAGE_BYTES: usize = 4 << 20;
+/// The size in bytes from which a batch is worth the way to another task.
+const LARGE_BATCH_BYTES: usize = 64 << 10;
 
 /// A sink that writes each table's records to its own stream, in order per key. Tombstones, which have no
 /// value, are skipped.
@@ -77,52 +81,66 @@ impl StoreSink {
         })
     }
 
-    /// Converts a batch to appends. The events are slices of the batch's buffer.
-    async fn appends(&mut self, batch: Batch) -> CdcResult<Vec<Append>> {
+    /// Encodes a batch, and gives its appends to `write`. A large one is encoded and written on another task:
+    /// the source, which shares the sink's task, fills the next batch meanwhile.
+    async fn write<T, F>(
+        &mut self,
+        batch: Batch,
+        write: impl FnOnce(Vec<Append>) -> F + Send + 'static,
+    ) -> CdcResult<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
         let mut dead_letters = Vec::new();
         for omitted in batch.omitted() {
             dead_letters.push(self.dead_letter(omitted.destination, omitted.key, omitted.bytes).await?);
         }
+        let is_large = batch.size() >= LARGE_BATCH_BYTES;
         let (bytes, entries, destinations) = batch.into_parts();
         let mut routes: Vec<Route> = Vec::with_capacity(destinations.len());
         for destination in &destinations {
             routes.push(self.streams.route(destination).await?);
         }
-        let mut appends = dead_letters;
-        appends.reserve(entries.len());
-        let encoders: Vec<_> = routes.iter().map(Route::encoder).collect();
-        let encoded = EncodedBatch::new(&entries, &encoders, &bytes);
-        for (index, entry) in entries.iter().enumerate() {
-            let (Some(event), Some(value)) = (encoded.event(index), entry.parts.value) else { continue };
+        let parts = (destinations.clone(), bytes.clone());
+        let work = async move {
+            let (destinations, bytes) = parts;
+            let Encoded { mut appends, refused } = appends::encode(entries, &destinations, &routes, &bytes);
+            // of another stream, so that the order among both does not matter
+            appends.append(&mut dead_letters);
+            if refused.is_empty() { Ok(write(appends).await) } else { Err((appends, refused, write)) }
+        };
+        let done = if is_large { on_another_task(work).await } else { work.await };
+        let (mut appends, refused, write) = match done {
+            Ok(done) => return Ok(done),
+            Err(refused) => refused,
+        };
+        for refused in refused {
             // an entry's destination is one of the batch
-            let destination = &destinations[entry.destination];
-            let key = entry.parts.key.map(|key| key.slice(&bytes));
-            let size = event.as_ref().map_or(value.length(), Bytes::len);
-            if size > MAX_EVENT_BYTES {
-                appends.push(self.dead_letter(destination, key.as_deref(), size).await?);
-                continue;
-            }
-            let json = value.of(&bytes);
-            match (&routes[entry.destination], event) {
-                (Route::Stream(stream, _), Ok(event)) => {
-                    let routing_key = routing_key(destination, entry, &bytes);
-                    appends.push(Append::keyed(stream, routing_key, event));
-                }
-                (Route::Stream(..), Err(reason)) => {
-                    let reason = format!("the event cannot be encoded: {reason}");
-                    tracing::error!(
-                        topic = destination.topic,
-                        reason,
-                        "an event goes to the dead-letter stream"
-                    );
-                    appends.push(self.refused_event(destination, key.as_deref(), json, &reason).await?);
-                }
-                (Route::DeadLetters { reason, .. }, _) => {
-                    appends.push(self.refused_event(destination, key.as_deref(), json, reason).await?);
-                }
-            }
+            let destination = &destinations[refused.entry.destination];
+            appends.push(self.refused(refused, destination, &bytes).await?);
         }
-        Ok(appends)
+        Ok(write(appends).await)
+    }
+
+    async fn refused(
+        &mut self,
+        Refused { entry, why }: Refused,
+        destination: &Destination,
+        bytes: &Bytes,
+    ) -> CdcResult<Append> {
+        let key = entry.parts.key.map(|key| key.of(bytes));
+        let json = entry.parts.value.map(|value| value.of(bytes)).unwrap_or_default();
+        match why {
+            Refusal::TooLarge(size) => self.dead_letter(destination, key, size).await,
+            Refusal::NotEncodable(reason) => {
+                let reason = format!("the event cannot be encoded: {reason}");
+                let topic = &destination.topic;
+                tracing::error!(topic, reason, "an event goes to the dead-letter stream");
+                self.refused_event(destination, key, json, &reason).await
+            }
+            Refusal::OfSchema(reason) => self.refused_event(destination, key, json, &reason).await,
+        }
     }
 
     async fn refused_event(
@@ -160,12 +178,12 @@ impl StoreSink {
         Ok(Append::keyed(&stream, topic.topic.clone(), record))
     }
 
-    async fn stage_appends(&mut self, appends: Vec<Append>) -> CdcResult<()> {
-        let transaction = match &mut self.transaction {
-            Some(transaction) => transaction,
-            none => none.insert(self.store.begin().await?),
-        };
-        Ok(transaction.stage(appends).await?)
+    /// Takes the open transaction, or begins one.
+    async fn take_transaction(&mut self) -> CdcResult<Box<dyn Transaction>> {
+        match self.transaction.take() {
+            Some(transaction) => Ok(transaction),
+            None => Ok(self.store.begin().await?),
+        }
     }
 
     /// Returns the changes of the table of positions.
@@ -180,12 +198,12 @@ impl StoreSink {
     }
 }
 
-/// Returns the key by which events keep their order: that of the row, or the topic for all events of a table
-/// without a key.
-fn routing_key(destination: &Destination, entry: &Entry, bytes: &Bytes) -> String {
-    match entry.parts.routing_key {
-        Some(key) => String::from_utf8_lossy(&key.slice(bytes)).into_owned(),
-        None => destination.topic.clone(),
+async fn on_another_task<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    match AbortOnDropHandle::new(tokio::spawn(work)).await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // the runtime shuts down
+        Err(_) => std::future::pending().await,
     }
 }
 
@@ -203,20 +221,26 @@ impl Sink for StoreSink {
     }
 
     async fn stage(&mut self, batch: Batch) -> CdcResult<()> {
-        let appends = self.appends(batch).await?;
-        self.stage_appends(appends).await
+        let mut transaction = self.take_transaction().await?;
+        let stage = |appends| async move { transaction.stage(appends).await.map(|()| transaction) };
+        self.transaction = Some(self.write(batch, stage).await??);
+        Ok(())
     }
 
     async fn commit(&mut self, batch: Batch, checkpoint: &Checkpoint) -> CdcResult<()> {
-        let is_large = batch.size() > STAGE_BYTES;
-        let appends = self.appends(batch).await?;
         let changes = self.changes(checkpoint);
-        let committed = if is_large || self.transaction.is_some() {
-            self.stage_appends(appends).await?;
-            let transaction = self.transaction.take().expect("the transaction was set above");
-            transaction.commit(changes).await?
+        let committed = if self.transaction.is_some() || batch.size() > STAGE_BYTES {
+            let mut transaction = self.take_transaction().await?;
+            let commit = |appends| async move {
+                transaction.stage(appends).await?;
+                transaction.commit(changes).await
+            };
+            self.write(batch, commit).await??
         } else {
-            self.store.commit(Commit { appends, changes, ..Commit::default() }).await?
+            let store = Arc::clone(&self.store);
+            let commit =
+                |appends| async move { store.commit(Commit { appends, changes, ..Commit::default() }).await };
+            self.write(batch, commit).await??
         };
         self.version = committed.versions.first().copied();
         if let Some(history) = &checkpoint.history {

@@ -168,6 +168,11 @@ impl ReplicationConnection {
         Ok(None)
     }
 
+    /// Lets messages arrive without waking the runtime, until [`receive`](Self::receive) finds none.
+    pub(crate) fn detach(&mut self) {
+        self.wire.detach();
+    }
+
     /// Waits until more bytes have arrived; returns their number. Sends status updates meanwhile when they
     /// are due. Dropping the future while it waits loses nothing; while it sends a status update, the
     /// connection must be given up.
