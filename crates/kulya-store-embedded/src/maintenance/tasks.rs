@@ -75,6 +75,7 @@ impl Maintenance {
         let replaced = checkpoint::replaced_entries(&*index, &pending).map_err(index_error)?;
         pending.files.remove_live_all(&replaced);
         let mut changes = std::mem::take(&mut pending.changes);
+        changes.push(checkpoint::record_change(&pending.record));
         changes.push(checkpoint::files_change(&pending.files));
         index.write(changes).map_err(index_error)?;
         self.last = Some(Checkpoint {
@@ -177,7 +178,7 @@ impl Maintenance {
         let Some(last) = &self.last else { return Ok(None) };
         let in_use: HashSet<u32> = {
             let state = self.read();
-            let staged = state.staged.values().flat_map(|staged| &staged.runs).map(|(_, extent)| extent.file);
+            let staged = state.staged.values().flat_map(|staged| staged.runs.files());
             // also those of committed transactions that are not in the index yet
             staged.chain(state.transaction_starts.iter().map(|placed| placed.file)).collect()
         };

@@ -60,9 +60,8 @@ impl State {
                 let extent = Extent { start: *offset, time: 0, file, position, length, checksum };
                 self.files.add_live(file, extent.size());
                 let staged = self.staged.entry(*transaction).or_default();
-                staged.lengths.insert(*segment, extent.end());
                 staged.events += framing::count(events);
-                staged.runs.push((*segment, extent));
+                staged.runs.push(*segment, &extent);
             }
             Op::CommitStaged { transaction, version, changes, time, starts } => {
                 self.time = self.time.max(*time);
@@ -93,7 +92,7 @@ impl State {
             Op::AbortStaged { transaction } => {
                 self.last_transaction = self.last_transaction.max(*transaction);
                 let staged = self.staged.remove(transaction).unwrap_or_default();
-                self.release_extents(staged.runs.iter().map(|(_, extent)| extent));
+                self.release_extents(staged.runs.into_iter().map(|(_, extent)| extent));
             }
             Op::DeleteScope { name } => {
                 self.scopes.remove(&Scope::stored(name).map_err(|e| e.to_string())?);
@@ -103,7 +102,8 @@ impl State {
                 let epoch = self.stream_mut(*id)?.epoch;
                 if let Some(name) = self.stream_names.remove(id) {
                     let deleted = self.streams.remove(&name);
-                    let extents = deleted.iter().flat_map(|stream| &stream.segments).flat_map(|s| &s.recent);
+                    let extents =
+                        deleted.into_iter().flat_map(|stream| stream.segments).flat_map(|s| s.recent);
                     self.release_extents(extents);
                     self.garbage.streams.insert(*id);
                     self.deleted_epochs.insert(name, epoch);
@@ -111,7 +111,7 @@ impl State {
             }
             Op::Truncate { segment, offset } => {
                 let truncated = self.segment_mut(*segment)?.truncate(*offset);
-                self.release_extents(truncated.iter());
+                self.release_extents(truncated.into_iter());
                 self.garbage.segments.insert(*segment);
             }
             Op::DeleteTable { id } => {
