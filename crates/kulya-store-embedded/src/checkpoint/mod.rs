@@ -17,7 +17,6 @@ use kulya_store::{
     CommitReceipt, Retention, Scope, StreamId, TableId, Version, WriterId, WriterMark, WriterMarks,
 };
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -208,13 +207,9 @@ pub(crate) fn prepare(state: &State) -> PendingCheckpoint {
 }
 
 fn prepare_segment(key: SegmentKey, segment: &Segment, pending: &mut PendingCheckpoint) {
-    let mut extents = Cow::from(&segment.recent);
-    if !extents.is_sorted_by_key(|extent| extent.start) {
-        // from compacted files
-        extents.to_mut().sort_by_key(|extent| extent.start);
-    }
-    pending.changes.extend(blocks(key, &extents));
-    pending.segments.push((key, extents.last().map_or(0, Extent::end)));
+    let change = |(start, block)| (index::block_key(key, start), Some(block));
+    pending.changes.extend(segment.recent.index_blocks().map(change));
+    pending.segments.push((key, segment.recent.end()));
 }
 
 /// Packs extents of one segment, which are in order, into index blocks.

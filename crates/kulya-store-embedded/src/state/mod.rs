@@ -5,6 +5,7 @@ mod apply;
 mod block_cache;
 mod files;
 mod lookup;
+mod recent;
 mod segment;
 mod staged;
 mod table;
