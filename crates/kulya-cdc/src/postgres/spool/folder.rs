@@ -119,18 +119,24 @@ impl SpoolFolder {
         blocking(write).await.map_err(|e| self.error("write to", e))
     }
 
-    /// Reads at most `max` bytes of a transaction's file.
+    /// Reads at most `max` bytes of a transaction's file, and returns them behind those of a buffer.
     ///
     /// # Errors
     /// `Unreachable`.
-    pub(super) async fn read(&self, xid: u32, offset: u64, max: usize) -> CdcResult<Vec<u8>> {
+    pub(super) async fn read(
+        &self,
+        xid: u32,
+        offset: u64,
+        max: usize,
+        mut buffer: Vec<u8>,
+    ) -> CdcResult<Vec<u8>> {
         let path = self.file(xid);
         let read = move || {
             let mut file = File::open(path)?;
             file.seek(SeekFrom::Start(offset))?;
-            let mut bytes = Vec::with_capacity(max);
-            file.take(max as u64).read_to_end(&mut bytes)?;
-            Ok(bytes)
+            buffer.reserve_exact(max);
+            file.take(max as u64).read_to_end(&mut buffer)?;
+            Ok(buffer)
         };
         blocking(read).await.map_err(|e| self.error("read", e))
     }
@@ -206,7 +212,7 @@ mod tests {
             let buffer = folder.append(7, 0, b"abc".to_vec(), Bytes::from_static(b"def")).await.unwrap();
             assert_eq!(buffer, b"abc");
             folder.append(7, 2, b"X".to_vec(), Bytes::new()).await.unwrap();
-            assert_eq!(folder.read(7, 1, 4).await.unwrap(), b"bXde");
+            assert_eq!(folder.read(7, 1, 4, b"_".to_vec()).await.unwrap(), b"_bXde");
             assert!(names(&path)[0].ends_with("-7.spool") && names(&path)[1..] == ["LOCK"]);
             let busy = SpoolFolder::open(path.clone(), Arc::default()).map(drop).unwrap_err();
             assert_eq!(busy.kind(), CdcErrorKind::Busy, "{busy}");

@@ -172,6 +172,14 @@ impl SpoolReader {
         Self { offset, ..Self::default() }
     }
 
+    /// Returns the memory of a large message that was taken.
+    pub(crate) fn release_large(&mut self) {
+        if self.bytes.capacity() > 2 * READ_BYTES {
+            self.bytes = self.bytes.get(self.taken..).unwrap_or_default().to_vec();
+            self.taken = 0;
+        }
+    }
+
     /// Returns the next record; `None` at the end.
     ///
     /// # Errors
@@ -215,11 +223,12 @@ impl SpoolReader {
             self.taken = 0;
             let place = self.offset + self.bytes.len() as u64;
             let left = usize::try_from(transaction.file_length.saturating_sub(place)).unwrap_or(usize::MAX);
-            let read = folder.read(transaction.xid, place, needed.max(READ_BYTES).min(left)).await?;
-            if read.is_empty() {
+            let (max, length) = (needed.max(READ_BYTES).min(left), self.bytes.len());
+            let buffer = std::mem::take(&mut self.bytes);
+            self.bytes = folder.read(transaction.xid, place, max, buffer).await?;
+            if self.bytes.len() == length {
                 return Err(damaged());
             }
-            self.bytes.extend_from_slice(&read);
         }
     }
 }

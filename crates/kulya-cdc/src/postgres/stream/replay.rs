@@ -71,6 +71,7 @@ impl ReplicationStream<'_> {
                 None => self.on_message(message, header.lsn, output).await?,
                 Some(length) => self.on_cut_message(message, length as usize, header.lsn, output)?,
             }
+            replay.reader.release_large();
             if output.is_full() {
                 output.stage().await?;
             }
