@@ -789,3 +789,9 @@ fn transformations_that_cannot_be_used_are_refused_by_name() {
         assert!(refused.why.contains(expected), "{refused}");
     }
 }
+
+#[test]
+fn transformations_under_another_key_are_refused() {
+    let converted = with_lines("debezium.source.transforms=t\ndebezium.source.transforms.t.type=x\n");
+    assert_eq!(keys_of(&converted.refused), ["debezium.source.transforms"]);
+}

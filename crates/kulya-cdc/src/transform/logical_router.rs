@@ -49,7 +49,7 @@ impl LogicalRouter {
         let options = Options::new(options, OPTIONS)?;
         let replacement = options.required("topic.replacement")?;
         let topic = Replacement::new(options.required("topic.regex")?, replacement)?;
-        let key_value = match options.text("key.field.regex") {
+        let key_value = match options.exact("key.field.regex").filter(|regex| !regex.trim().is_empty()) {
             Some(regex) => Some(Replacement::new(regex, options.required("key.field.replacement")?)?),
             None => None,
         };

@@ -88,8 +88,10 @@ impl<'a> Options<'a> {
         self.0.get(name).map(String::as_str)
     }
 
+    /// Returns an option that must be set, as it is.
     pub(super) fn required(&self, name: &str) -> Result<&'a str, String> {
-        self.text(name).ok_or_else(|| format!("the option {name} is not set"))
+        let text = self.exact(name).filter(|text| !text.trim().is_empty());
+        text.ok_or_else(|| format!("the option {name} is not set"))
     }
 
     pub(super) fn boolean(&self, name: &str, default: bool) -> Result<bool, String> {

@@ -42,6 +42,10 @@ rows! { "":
     "debezium.transforms.<name>.*",         ALL, Secret,  "",        Events,    used("`transforms`");
     "debezium.predicates",                  ALL, List,    "",        Events,    used("`predicate` of `transforms`: `TopicNameMatches` and `RecordIsTombstone`");
     "debezium.predicates.<name>.*",         ALL, Secret,  "",        Events,    used("`predicate` of `transforms`");
+    "debezium.source.transforms",           ALL, List,    "",        Events,    missing("write the key as debezium.transforms");
+    "debezium.source.transforms.<name>.*",  ALL, Secret,  "",        Operation, needless("belongs to debezium.source.transforms");
+    "debezium.source.predicates",           ALL, List,    "",        Operation, needless("belongs to debezium.source.transforms");
+    "debezium.source.predicates.<name>.*",  ALL, Secret,  "",        Operation, needless("belongs to debezium.source.transforms");
     "debezium.api.*",                       ALL, Text,    "",        Operation, missing("use kulya capture signal, or POST /v2/captures/NAME/signals");
     "debezium.engine.factory",              ALL, Text,    "",        Operation, needless("a Java class");
     "debezium.termination.wait",            ALL, Text,    "10",      Operation, needless("a commit is whole, whenever the program ends");
