@@ -11,7 +11,7 @@ use crate::{Batch, CdcError, CdcResult};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The number of destinations from which on their cache begins anew.
+/// The number of destinations from which on their cache is cleared.
 const MAX_DESTINATIONS: usize = 10_000;
 
 /// The transformations of a capture, in their order.

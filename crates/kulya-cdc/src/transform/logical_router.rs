@@ -24,7 +24,7 @@ const OPTIONS: &[&str] = &[
     "logical.destination.cache.size",
     "logical.table.cache.size",
 ];
-/// The number of schemas of keys from which on their cache begins anew.
+/// The number of schemas of keys from which on their cache is cleared.
 const MAX_KEY_SCHEMAS: usize = 1000;
 
 #[derive(Debug)]

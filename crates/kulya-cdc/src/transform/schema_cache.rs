@@ -5,7 +5,7 @@ use crate::debezium::connect_schema::ConnectSchema;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The number of entries from which on a cache begins anew.
+/// The number of entries from which on a cache is cleared.
 const MAX_ENTRIES: usize = 1000;
 
 /// Results by schema and topic.

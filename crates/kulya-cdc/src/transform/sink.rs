@@ -4,7 +4,8 @@ use super::chain::Transformations;
 use crate::{Batch, CdcResult, Checkpoint, Sink};
 use async_trait::async_trait;
 
-/// Transforms the records of each batch, and gives them to a sink: in the same commit, with the same position.
+/// Transforms the records of each batch, and gives them to a sink: in the same commit, with the same
+/// position.
 pub(crate) struct TransformingSink<'a> {
     pub(crate) sink: &'a mut dyn Sink,
     pub(crate) transformations: Transformations,

@@ -83,7 +83,8 @@ pub(crate) async fn transformed_rows_make_the_tables(database: &dyn SignalDataba
     for (table, columns) in [("big", "id, v"), ("pair", "a, b, v")] {
         let mut rows = database.rows(&format!("SELECT {columns} FROM {table}")).await;
         let mut found: Vec<String> = tables.remove(table).unwrap_or_default().into_values().collect();
-        (rows.sort(), found.sort());
+        rows.sort();
+        found.sort();
         assert_eq!(found, rows, "{table}");
     }
 }

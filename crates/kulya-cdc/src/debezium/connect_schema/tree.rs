@@ -1,6 +1,5 @@
 //! A schema as a tree, read from the JSON that the converter writes.
 
-use super::writer::write_schema;
 use crate::debezium::ColumnDescription;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -110,13 +109,6 @@ impl ConnectSchema {
             values: None,
             fields: Vec::new(),
         }
-    }
-
-    /// Returns the JSON that the converter writes.
-    pub(crate) fn to_json(&self) -> String {
-        let mut out = Vec::new();
-        write_schema(&mut out, self);
-        String::from_utf8_lossy(&out).into_owned()
     }
 
     /// Returns the description of the column that has the schema.

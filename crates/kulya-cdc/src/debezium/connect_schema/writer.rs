@@ -1,6 +1,5 @@
 //! Writing of schemas: a type, and then the members that each type may have, in the converter's order.
 
-use super::tree::{ConnectSchema, ConnectType};
 use crate::debezium::json::{member, write};
 use serde::Serialize;
 use serde_json::Value;
@@ -59,7 +58,7 @@ impl<'a> Rest<'a> {
     }
 }
 
-fn write_member<T: Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: Option<&T>) {
+pub(super) fn write_member<T: Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: Option<&T>) {
     if let Some(value) = value {
         member(out, name, value);
     }
@@ -120,33 +119,4 @@ impl Fields<'_> {
     pub(super) fn optional(&mut self, kind: &str, name: &str) {
         self.field(|out| write_primitive(out, kind, &Rest::optional(name)));
     }
-}
-
-/// Writes a schema that is a tree.
-pub(super) fn write_schema(out: &mut Vec<u8>, schema: &ConnectSchema) {
-    out.extend_from_slice(b"{\"type\":");
-    write(out, schema.kind.json_name());
-    for (name, part) in [("items", &schema.items), ("keys", &schema.keys), ("values", &schema.values)] {
-        if let Some(part) = part {
-            out.extend_from_slice(b",\"");
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(b"\":");
-            write_schema(out, part);
-        }
-    }
-    if schema.kind == ConnectType::Struct {
-        out.extend_from_slice(b",\"fields\":[");
-        let mut fields = Fields { out, is_first: true };
-        schema.fields.iter().for_each(|field| fields.field(|out| write_schema(out, field)));
-        out.push(b']');
-    }
-    let parameters = (!schema.parameters.is_empty()).then_some(&schema.parameters);
-    out.extend_from_slice(if schema.optional { b",\"optional\":true" } else { b",\"optional\":false" });
-    write_member(out, "name", schema.name.as_ref());
-    write_member(out, "version", schema.version.as_ref());
-    write_member(out, "doc", schema.doc.as_ref());
-    write_member(out, "parameters", parameters);
-    write_member(out, "default", schema.default.as_ref());
-    write_member(out, "field", schema.field.as_ref());
-    out.push(b'}');
 }
