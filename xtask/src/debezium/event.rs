@@ -184,7 +184,7 @@ mod tests {
         let mut transactions = Transactions::default();
         let mut masked = |id: &str| {
             let line = format!(
-                r#"{{"topic":"zoo.transaction","key":{{"id":"{id}"}},"value":{{"id":"{id}","data_collections":[{{"data_collection":"io.debezium.LogicalDecodingMessage$Id@ab12"}},{{"data_collection":"a@b"}}]}},"headers":{{}}}}"#
+                r#"{{"topic":"zoo.transaction","tombstone":false,"key":{{"id":"{id}"}},"value":{{"id":"{id}","data_collections":[{{"data_collection":"io.debezium.LogicalDecodingMessage$Id@ab12"}},{{"data_collection":"a@b"}}]}},"headers":{{}}}}"#
             );
             let mut event = Event::parse(&line, false).unwrap();
             event.mask(&mut transactions).unwrap();
