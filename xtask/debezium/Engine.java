@@ -180,6 +180,7 @@ public final class Engine {
     private static String line(ChangeEvent<String, String> event) {
         StringBuilder line = new StringBuilder("{\"topic\":").append(quoted(event.destination()));
         line.append(",\"key\":").append(event.key()).append(",\"value\":").append(event.value());
+        line.append(",\"tombstone\":").append(event.value() == null);
         line.append(",\"headers\":{");
         String comma = "";
         for (Header<?> header : event.headers()) {

@@ -4,6 +4,7 @@
 use crate::RowSchema;
 use crate::debezium::connect_schema::ConnectSchema;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The destination of records: a topic, which is a table's or one of the capture itself.
@@ -15,17 +16,34 @@ pub struct Destination {
     pub table: Option<Arc<RowSchema>>,
     /// The schema of the table's events, where their encoding needs one.
     pub envelope: Option<Arc<ConnectSchema>>,
+    /// What transformations have made of it; `None` for what the source has given.
+    pub transformed: Option<TransformedDestination>,
+}
+
+/// What transformations have made of a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TransformedDestination {
+    /// Whether the topic is another one than that of the source. Several tables can have it.
+    pub is_routed: bool,
+    /// Whether values are rows, not envelopes of changes.
+    pub has_rows: bool,
 }
 
 impl Destination {
     /// Returns the destination of a table's records.
     pub fn of_table(schema: Arc<RowSchema>) -> Self {
-        Self { topic: schema.topic(), table: Some(schema), envelope: None }
+        Self { topic: schema.topic(), table: Some(schema), envelope: None, transformed: None }
+    }
+
+    /// Returns whether transformations gave it another topic than the source did.
+    pub fn is_routed(&self) -> bool {
+        self.transformed.is_some_and(|transformed| transformed.is_routed)
     }
 
     /// Returns the destination of a topic that is no table's.
     pub fn of_topic(topic: impl Into<String>) -> Self {
-        Self { topic: topic.into(), table: None, envelope: None }
+        Self { topic: topic.into(), table: None, envelope: None, transformed: None }
     }
 }
 

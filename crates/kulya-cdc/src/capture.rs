@@ -5,6 +5,7 @@ use crate::debezium::connector::Connector;
 use crate::mysql::source::MysqlSource;
 use crate::postgres::PostgresSource;
 use crate::settings::SourceKind;
+use crate::transform::{Transformations, TransformingSink};
 use crate::{CaptureSettings, CdcResult, Progress, RunContext, Sink, StopCondition, StoreSink, engine};
 use kulya_registry_api::SchemaRegistry;
 use kulya_store::StreamStore;
@@ -153,6 +154,21 @@ impl Capture {
 /// respond at the very first; `Busy` when another process keeps the replication slot; `Position` when the
 /// stored position is not valid in the database; the errors of the sink.
 pub async fn run(
+    settings: CaptureSettings,
+    stop_condition: StopCondition,
+    context: RunContext<'_>,
+) -> CdcResult<()> {
+    let transformations = Transformations::new(&settings.transforms, &settings.format)?;
+    if transformations.is_empty() {
+        return run_source(settings, stop_condition, context).await;
+    }
+    let RunContext { sink, clock, on_progress, cancel, control } = context;
+    let mut sink = TransformingSink { sink, transformations };
+    let context = RunContext { sink: &mut sink, clock, on_progress, cancel, control };
+    run_source(settings, stop_condition, context).await
+}
+
+async fn run_source(
     settings: CaptureSettings,
     stop_condition: StopCondition,
     mut context: RunContext<'_>,

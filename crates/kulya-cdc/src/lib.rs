@@ -63,10 +63,11 @@ mod source;
 pub mod status;
 pub mod table_filter;
 mod tls;
+mod transform;
 mod where_clause;
 
 pub use async_trait;
-pub use batch::{Batch, Destination, OmittedEvent, Record};
+pub use batch::{Batch, Destination, OmittedEvent, Record, TransformedDestination};
 pub use capture::{Capture, run};
 pub use changes::{ChangeStream, Changes};
 pub use control::Control;
@@ -89,3 +90,4 @@ pub use sink::store::{RefusedSchema, StoreSettings, StoreSink};
 pub use source::StopCondition;
 pub use status::{CaptureState, CaptureStatus};
 pub use tokio_util::sync::CancellationToken;
+pub use transform::{PredicateSettings, TransformSettings};

@@ -9,6 +9,7 @@ use crate::debezium::format::{EventFormat, OperationSet};
 use crate::memory::Memory;
 use crate::sink::store::sanitize_name;
 use crate::table_filter::TableFilter;
+use crate::transform::{TransformSettings, Transformations};
 use crate::{CdcError, CdcResult, RefusedSchema, StoreSettings};
 use serde::Deserialize;
 use std::fmt;
@@ -101,6 +102,9 @@ pub struct CaptureSettings {
     pub format: EventFormat,
     /// How values are represented.
     pub values: ValueModes,
+    /// Transformations of the events, in their order, with the names and options that Debezium has
+    /// (`transforms`).
+    pub transforms: Vec<TransformSettings>,
 }
 
 /// Omits the password.
@@ -160,6 +164,7 @@ impl Default for CaptureSettings {
             memory: Memory::default().total(),
             format: EventFormat::default(),
             values: ValueModes::default(),
+            transforms: Vec::new(),
         }
     }
 }
@@ -247,6 +252,7 @@ impl CaptureSettings {
             )));
         }
         self.columns.validate()?;
+        Transformations::new(&self.transforms, &self.format)?;
         Memory::new(self.memory)?;
         if self.format.encoding.has_header() && self.format.schemas_in_values {
             return Err(CdcError::configuration(format!(
@@ -267,7 +273,9 @@ impl CaptureSettings {
             format.skipped_operations =
                 skipped.into_iter().chain([Operation::Truncate]).collect::<OperationSet>();
         }
-        EventContext::new(connector, format, self.values.clone(), run_id).with_columns(self.columns.clone())
+        EventContext::new(connector, format, self.values.clone(), run_id)
+            .with_columns(self.columns.clone())
+            .with_transformations(!self.transforms.is_empty())
     }
 
     /// Refuses a capture whose patterns or filter name no table of the database; one of all tables waits for

@@ -15,6 +15,8 @@ const SOURCE: [&str; 9] =
     ["version", "sequence", "txId", "lsn", "gtid", "file", "pos", "server_id", "thread"];
 /// A column that the database's clock fills, as the end of a topic and the column's name.
 const CLOCK_COLUMN: (&str, &str) = (".gen", "ts");
+/// The beginnings of the names of fields and headers that a transformation adds.
+const ADDED: [&str; 4] = ["__source_", "__", "h_source_", "h_"];
 const RUN_ID: &str = "__debezium.context.runId";
 
 /// An event: data and schemas of its key and value.
@@ -25,6 +27,8 @@ pub(super) struct Event {
     pub(super) headers: Json,
     pub(super) key_schema: Option<Json>,
     pub(super) value_schema: Option<Json>,
+    /// Whether there is no value at all, which `null` as a value of a schema is not.
+    pub(super) is_tombstone: bool,
 }
 
 impl Event {
@@ -34,9 +38,10 @@ impl Event {
         let mut take = |name: &str| event.take(name).with_context(|| format!("an event has no {name}"));
         let topic = take("topic")?.text().context("a topic is no string")?.to_owned();
         let (key, value, headers) = (take("key")?, take("value")?, take("headers")?);
+        let is_tombstone = take("tombstone")?.to_string() == "true";
         let split = |document: Json| if has_schemas { split(document) } else { Ok((None, document)) };
         let ((key_schema, key), (value_schema, value)) = (split(key)?, split(value)?);
-        Ok(Self { topic, key, value, headers, key_schema, value_schema })
+        Ok(Self { topic, key, value, headers, key_schema, value_schema, is_tombstone })
     }
 
     /// Returns the column `id` of the key, as text.
@@ -47,6 +52,9 @@ impl Event {
     /// Masks what differs from run to run.
     pub(super) fn mask(&mut self, transactions: &mut Transactions) -> Result<()> {
         mask_members(&mut self.value, &TIMES);
+        mask_added(&mut self.value);
+        mask_added(&mut self.headers);
+        transactions.replace(self.value.get_mut("__transaction_id"));
         if let Some(source) = self.value.get_mut("source") {
             mask_members(source, &TIMES);
             mask_members(source, &SOURCE);
@@ -86,6 +94,21 @@ fn mask_members(object: &mut Json, names: &[&str]) {
         let Some(member) = object.get_mut(name) else { continue };
         if !member.is_null() {
             *member = if member.text().is_some() { Json::plain_text("*") } else { Json::number(0) };
+        }
+    }
+}
+
+/// Masks fields and headers that a transformation has added.
+fn mask_added(object: &mut Json) {
+    let Json::Object(members) = object else { return };
+    for (name, value) in members {
+        let original = ADDED.iter().find_map(|prefix| name.strip_prefix(prefix));
+        if original.is_some_and(|name| TIMES.contains(&name) || SOURCE.contains(&name)) {
+            if value.get("payload").is_some() {
+                mask_members(value, &["payload"]);
+            } else if !value.is_null() {
+                *value = Json::number(0);
+            }
         }
     }
 }
@@ -144,7 +167,7 @@ mod tests {
 
     #[test]
     fn what_differs_from_run_to_run_is_masked() {
-        let line = r#"{"topic":"zoo.zoo.gen","key":{"schema":{"type":"K"},"payload":{"id":1}},"value":{"schema":{"type":"V"},"payload":{"before":null,"after":{"ts_ms":5,"ts":"now","t":["[Ljava.lang.String;@1f"]},"source":{"version":"3","ts_ms":1,"sequence":null,"lsn":7,"file":"binlog.1","table":"gen"},"transaction":{"id":"41:99","total_order":1},"ts_ms":2}},"headers":{"__debezium.context.runId":{"payload":"x"}}}"#;
+        let line = r#"{"topic":"zoo.zoo.gen","tombstone":false,"key":{"schema":{"type":"K"},"payload":{"id":1}},"value":{"schema":{"type":"V"},"payload":{"before":null,"after":{"ts_ms":5,"ts":"now","t":["[Ljava.lang.String;@1f"]},"source":{"version":"3","ts_ms":1,"sequence":null,"lsn":7,"file":"binlog.1","table":"gen"},"transaction":{"id":"41:99","total_order":1},"ts_ms":2}},"headers":{"__debezium.context.runId":{"payload":"x"}}}"#;
         let mut event = Event::parse(line, true).unwrap();
         event.mask(&mut Transactions::default()).unwrap();
         assert_eq!(event.key.to_string(), r#"{"id":1}"#);
@@ -161,7 +184,7 @@ mod tests {
         let mut transactions = Transactions::default();
         let mut masked = |id: &str| {
             let line = format!(
-                r#"{{"topic":"zoo.transaction","key":{{"id":"{id}"}},"value":{{"id":"{id}","data_collections":[{{"data_collection":"io.debezium.LogicalDecodingMessage$Id@ab12"}},{{"data_collection":"a@b"}}]}},"headers":{{}}}}"#
+                r#"{{"topic":"zoo.transaction","tombstone":false,"key":{{"id":"{id}"}},"value":{{"id":"{id}","data_collections":[{{"data_collection":"io.debezium.LogicalDecodingMessage$Id@ab12"}},{{"data_collection":"a@b"}}]}},"headers":{{}}}}"#
             );
             let mut event = Event::parse(&line, false).unwrap();
             event.mask(&mut transactions).unwrap();

@@ -37,6 +37,10 @@ impl Recording {
                 line.push((name.into(), Json::number(tables.add_schema(schema)?)));
             }
         }
+        let is_null = line.iter().any(|(name, value)| name == "value" && value.is_null());
+        if is_null && !event.is_tombstone {
+            line.push(("tombstone".into(), Json::Scalar("false".into())));
+        }
         let Json::Object(headers) = event.headers else { bail!("headers are no object") };
         let (context, mut headers): (Vec<_>, Vec<_>) =
             headers.into_iter().partition(|(name, _)| name.starts_with(CONTEXT));
@@ -101,7 +105,7 @@ mod tests {
     fn record(events: &[&str], tables: &mut Tables) -> Recording {
         let mut recording = Recording::default();
         for event in events {
-            let event = format!(r#"{{"topic":"t",{event},"headers":{{}}}}"#);
+            let event = format!(r#"{{"topic":"t",{event},"tombstone":true,"headers":{{}}}}"#);
             recording.add(Event::parse(&event, true).unwrap(), tables).unwrap();
         }
         recording

@@ -18,6 +18,8 @@ pub(crate) struct EventContext {
     pub(crate) format: EventFormat,
     pub(crate) modes: ValueModes,
     pub(crate) columns: ColumnRules,
+    /// Whether events are transformed, which needs their schemas.
+    pub(crate) is_transformed: bool,
     /// The headers `__debezium.context.*` as members of a JSON object; empty without them.
     pub(crate) headers: Vec<u8>,
 }
@@ -33,12 +35,17 @@ impl EventContext {
                 .iter()
                 .for_each(|header| add_header(header, &mut headers));
         }
-        Self { connector, format, modes, columns: ColumnRules::default(), headers }
+        Self { connector, format, modes, columns: ColumnRules::default(), is_transformed: false, headers }
     }
 
     /// Sets the rules for columns.
     pub(crate) fn with_columns(self, columns: ColumnRules) -> Self {
         Self { columns, ..self }
+    }
+
+    /// Sets whether events are transformed.
+    pub(crate) fn with_transformations(self, is_transformed: bool) -> Self {
+        Self { is_transformed, ..self }
     }
 
     /// Returns what the events of a version of a table have in common. The key's columns may be others than
@@ -47,10 +54,11 @@ impl EventContext {
         let blocks = SchemaBlocks::of_table_with_key(&schema, key, self.connector, &self.format);
         let key_header = SchemaBlocks::of_key_header_with(&schema, key, &self.format);
         let topic = self.format.topics().table(&schema.schema, &schema.table);
-        let has_envelope = self.format.encoding.has_header();
+        let has_envelope = self.format.encoding.has_header() || self.is_transformed;
         let envelope = has_envelope.then(|| Arc::new(envelope(&schema, self.connector, &self.format)));
         let schema = Arc::new(schema);
-        let destination = Arc::new(Destination { topic, table: Some(Arc::clone(&schema)), envelope });
+        let destination =
+            Arc::new(Destination { topic, table: Some(Arc::clone(&schema)), envelope, transformed: None });
         TableEvents { schema, destination, blocks, key_header }
     }
 

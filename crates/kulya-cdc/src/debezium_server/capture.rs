@@ -3,6 +3,7 @@
 
 use super::choice::{self, DatabaseKind, TlsMode};
 use super::settings::{self, ColumnChange, Connection, DebeziumServerSettings, Secret};
+use super::transforms;
 use super::unsupported::Unsupported;
 use crate::column_rules::{ColumnRules, HashAlgorithm, HashRule, HashVersion, MaskRule, TruncateRule};
 use crate::debezium::envelope::Operation;
@@ -24,6 +25,7 @@ pub(super) fn convert(settings: &DebeziumServerSettings, refused: &mut Vec<Unsup
     let scope = settings.sink.pravega.as_ref().and_then(|pravega| pravega.scope.clone());
     let log = settings.postgres.as_ref();
     let delimiter = &events.topic_delimiter;
+    let format = format(settings);
     CaptureSettings {
         url: url(settings.database, connection),
         password: connection.password.as_ref().map(Secret::expose).unwrap_or_default().to_owned(),
@@ -44,7 +46,8 @@ pub(super) fn convert(settings: &DebeziumServerSettings, refused: &mut Vec<Unsup
         signal_table: signal_table(settings, refused),
         incremental_snapshot_chunk_size: snapshot.incremental_chunk_rows,
         heartbeat_query: signals.heartbeat_statement.clone().unwrap_or_default(),
-        format: format(settings),
+        transforms: transforms::convert(settings, &format, refused),
+        format,
         values: value_modes(settings, refused),
         ..CaptureSettings::default()
     }

@@ -37,6 +37,7 @@ mod properties;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod transforms;
 mod unsupported;
 
 pub use crate::name_patterns::{NamePattern, NamePatterns, PatternError};

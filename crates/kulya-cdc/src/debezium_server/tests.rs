@@ -254,9 +254,9 @@ fn what_would_change_the_events_is_refused() {
             "debezium.source.money.fraction.digits",
             "debezium.source.snapshot.mode",
             "debezium.source.time.precision.mode",
-            "debezium.transforms",
             "debezium.sink.type",
             "debezium.source.column.mask.hash.SHA3-256.with.salt.…",
+            "debezium.transforms.filter.type",
             "debezium.source.unavailable.value.placeholder",
         ]
     );
@@ -725,4 +725,73 @@ proptest! {
             }
         }
     }
+}
+
+/// Converts the settings of a PostgreSQL database with further lines.
+fn with_lines(lines: &str) -> Converted {
+    let file = format!(
+        "debezium.sink.type=pravega\n\
+         debezium.source.connector.class=io.debezium.connector.postgresql.PostgresConnector\n\
+         debezium.source.topic.prefix=shop\ndebezium.source.database.hostname=db\n\
+         debezium.source.database.user=me\ndebezium.source.database.dbname=shop\n{lines}"
+    );
+    let properties = Properties::parse(file.as_bytes(), &BTreeMap::new()).unwrap();
+    DebeziumServerSettings::from_properties(&properties).unwrap()
+}
+
+#[test]
+fn transformations_become_settings_in_their_order() {
+    let converted = with_lines(
+        "debezium.transforms=unwrap, route\n\
+         debezium.transforms.unwrap.type=io.debezium.transforms.ExtractNewRecordState\n\
+         debezium.transforms.unwrap.add.fields=op,table\n\
+         debezium.transforms.unwrap.predicate=rows\n\
+         debezium.transforms.unwrap.negate=true\n\
+         debezium.transforms.route.type=org.apache.kafka.connect.transforms.RegexRouter\n\
+         debezium.transforms.route.regex=shop\\\\.(.*)\n\
+         debezium.transforms.route.replacement=$1\n\
+         debezium.predicates=rows\n\
+         debezium.predicates.rows.type=org.apache.kafka.connect.transforms.predicates.TopicNameMatches\n\
+         debezium.predicates.rows.pattern=shop[.]raw\n",
+    );
+    assert_eq!((converted.refused, converted.ignored, converted.unknown), Default::default());
+    let [unwrap, route] = &converted.capture.transforms[..] else { panic!("two transformations") };
+    assert_eq!(unwrap.class, "io.debezium.transforms.ExtractNewRecordState");
+    assert_eq!(unwrap.options, BTreeMap::from([("add.fields".to_owned(), "op,table".to_owned())]));
+    assert_eq!(unwrap.predicate.as_ref().unwrap().options["pattern"], "shop[.]raw");
+    assert!(unwrap.negate && !route.negate);
+    assert_eq!(route.options["regex"], r"shop\.(.*)");
+    converted.capture.store_settings().unwrap();
+}
+
+#[test]
+fn transformations_that_cannot_be_used_are_refused_by_name() {
+    for (lines, expected) in [
+        ("type=io.debezium.transforms.outbox.EventRouter", "capture the outbox table"),
+        ("type=com.example.Mine", "com.example.Mine is not supported: remove it"),
+        ("regex=a", "its type is not set"),
+        (
+            "type=io.debezium.transforms.ExtractNewRecordState\ndebezium.transforms.t.add.feilds=op",
+            "add.feilds",
+        ),
+        (
+            "type=io.debezium.transforms.ExtractNewRecordState\ndebezium.transforms.t.predicate=p",
+            "its predicate p",
+        ),
+        (
+            "type=org.apache.kafka.connect.transforms.RegexRouter\ndebezium.transforms.t.regex=(",
+            "replacement",
+        ),
+    ] {
+        let converted = with_lines(&format!("debezium.transforms=t\ndebezium.transforms.t.{lines}\n"));
+        let [refused] = &converted.refused[..] else { panic!("{lines}: {:?}", converted.refused) };
+        assert_eq!(refused.key, "debezium.transforms.t.type");
+        assert!(refused.why.contains(expected), "{refused}");
+    }
+}
+
+#[test]
+fn transformations_under_another_key_are_refused() {
+    let converted = with_lines("debezium.source.transforms=t\ndebezium.source.transforms.t.type=x\n");
+    assert_eq!(keys_of(&converted.refused), ["debezium.source.transforms"]);
 }

@@ -1,12 +1,13 @@
 //! Recording of captured changes to a file, and replay from it without the database.
 //!
 //! The file has one JSON object per line, each with one member: `{"table": …}` is a table's schema
-//! ([`RowSchema`]), `{"record": …}` an event (topic, key, value, headers), `{"history": …}` the source's
+//! ([`RowSchema`]), `{"transformed": …}` that of one whose records were transformed, with their topic,
+//! `{"record": …}` an event (topic, key, value, headers), `{"history": …}` the source's
 //! history of schemas, `{"commit": …}` ends a commit and holds the position. Lines after the last commit were
 //! never committed; opening the file truncates them.
 
 use super::members::Members;
-use crate::batch::{Batch, Destination, Parts, Record, Span};
+use crate::batch::{Batch, Destination, Parts, Record, Span, TransformedDestination};
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, RowSchema, Sink};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -24,9 +25,19 @@ const BUFFER_BYTES: usize = 1 << 20;
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 enum Line {
     Table(RowSchema),
+    Transformed(Box<TransformedTable>),
     Record(RecordLine),
     History(String),
     Commit(Box<Position>),
+}
+
+/// A table whose records transformations have changed.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TransformedTable {
+    topic: String,
+    changes: TransformedDestination,
+    table: RowSchema,
 }
 
 /// A record. Key, value and headers are JSON and written unchanged.
@@ -129,6 +140,9 @@ impl RecordingSink {
                     tables.extend(new_tables.drain());
                 }
                 Ok(Line::Table(schema)) => drop(new_tables.insert(schema.topic(), Arc::new(schema))),
+                Ok(Line::Transformed(of)) => {
+                    new_tables.insert(table_key(Some(of.changes), &of.topic, &of.table), Arc::new(of.table));
+                }
                 Ok(Line::History(text)) => new_history = Some(text.into()),
                 Ok(Line::Record(_)) => {}
                 // the incomplete last line of a run that crashed
@@ -181,6 +195,14 @@ impl RecordingSink {
     }
 }
 
+/// Returns the key of a table whose schema is in the file.
+fn table_key(changes: Option<TransformedDestination>, topic: &str, table: &RowSchema) -> String {
+    match changes {
+        Some(_) => format!("{topic} {}", table.topic()),
+        None => table.topic(),
+    }
+}
+
 fn io_error(path: &Path, error: std::io::Error) -> CdcError {
     CdcError::new(CdcErrorKind::Store, format!("cannot read or write the change log {}", path.display()))
         .because(error)
@@ -194,11 +216,16 @@ impl Sink for RecordingSink {
     }
 
     async fn stage(&mut self, batch: Batch) -> CdcResult<()> {
-        for schema in batch.destinations().iter().filter_map(|destination| destination.table.as_ref()) {
-            let topic = schema.topic();
-            if self.new_tables.get(&topic).or_else(|| self.tables.get(&topic)) != Some(schema) {
-                self.write_line(&Line::Table(RowSchema::clone(schema)))?;
-                self.new_tables.insert(topic, Arc::clone(schema));
+        for destination in batch.destinations() {
+            let Some(schema) = &destination.table else { continue };
+            let key = table_key(destination.transformed, &destination.topic, schema);
+            if self.new_tables.get(&key).or_else(|| self.tables.get(&key)) != Some(schema) {
+                let (topic, table) = (destination.topic.clone(), RowSchema::clone(schema));
+                self.write_line(&match destination.transformed {
+                    Some(changes) => Line::Transformed(Box::new(TransformedTable { topic, changes, table })),
+                    None => Line::Table(table),
+                })?;
+                self.new_tables.insert(key, Arc::clone(schema));
             }
         }
         for omitted in batch.omitted() {
@@ -252,6 +279,13 @@ pub async fn replay(log: impl BufRead + Send, sink: &mut dyn Sink) -> CdcResult<
         match serde_json::from_str(&text.map_err(|e| invalid(e.into()))?).map_err(|e| invalid(e.into()))? {
             Line::Table(schema) => {
                 let destination = Arc::new(Destination::of_table(Arc::new(schema)));
+                batch.declare(&destination);
+                destinations.insert(destination.topic.clone(), destination);
+            }
+            Line::Transformed(of) => {
+                let TransformedTable { topic, changes, table } = *of;
+                let (table, transformed) = (Some(Arc::new(table)), Some(changes));
+                let destination = Arc::new(Destination { topic, table, envelope: None, transformed });
                 batch.declare(&destination);
                 destinations.insert(destination.topic.clone(), destination);
             }

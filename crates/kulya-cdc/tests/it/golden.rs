@@ -103,13 +103,17 @@ impl Zoo {
                 };
                 headers.insert(name.clone(), found);
             }
-            json!({
+            let mut whole = json!({
                 "topic": event["topic"],
                 "key": wrap(&event["key"], schema("key_schema")),
                 "value": wrap(&event["value"], schema("value_schema")),
                 "headers": headers,
                 "context": event.get("context") != Some(&json!(false)),
-            })
+            });
+            if let Some(is_tombstone) = event.get("tombstone") {
+                whole["tombstone"] = is_tombstone.clone();
+            }
+            whole
         };
         let expected = |(number, event): (usize, Option<Map<String, Value>>)| {
             let mut differences = differences.iter().filter(|difference| difference.event == number);
@@ -203,6 +207,8 @@ impl Masks {
             source["db"] = json!("zoo");
         }
         self.replace(payload(&mut value).get_mut("transaction").and_then(|block| block.get_mut("id")));
+        self.replace(payload(&mut value).get_mut("__transaction_id"));
+        mask_added(payload(&mut value).as_object_mut());
         if record.topic.ends_with(".transaction") {
             self.replace(payload(&mut key).get_mut("id"));
             self.replace(payload(&mut value).get_mut("id"));
@@ -216,10 +222,18 @@ impl Masks {
             }
         }
         let mut headers = record.headers.clone();
+        mask_added(Some(&mut headers));
         let before = headers.len();
         headers.retain(|name, _| !name.starts_with("__debezium.context."));
         let context = headers.len() < before;
-        json!({ "topic": record.topic, "key": key, "value": value, "headers": headers, "context": context })
+        let is_null = record.value.is_some() && payload(&mut value).is_null();
+        let mut event = json!({
+            "topic": record.topic, "key": key, "value": value, "headers": headers, "context": context
+        });
+        if is_null {
+            event["tombstone"] = json!(false);
+        }
+        event
     }
 
     fn replace(&mut self, id: Option<&mut Value>) {
@@ -253,6 +267,21 @@ fn payload(document: &mut Value) -> &mut Value {
         return document.get_mut("payload").unwrap();
     }
     document
+}
+
+/// Masks fields and headers that a transformation has added.
+fn mask_added(members: Option<&mut Map<String, Value>>) {
+    for (name, value) in members.into_iter().flatten() {
+        let prefixes = ["__source_", "__", "h_source_", "h_"];
+        let original = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix));
+        if !matches!(original, Some("ts_ms" | "ts_us" | "ts_ns" | "lsn")) {
+            continue;
+        }
+        let value = payload(value);
+        if !value.is_null() {
+            *value = json!(0);
+        }
+    }
 }
 
 fn mask_numbers(object: &mut Value, names: &[&str]) {

@@ -38,4 +38,6 @@ mod signals_binlog;
 mod snapshots;
 mod table_changes;
 mod test_store;
+mod transform_cases;
+mod transform_zoo;
 mod zoo;

@@ -337,3 +337,10 @@ async fn wrong_setups_are_named() {
 async fn rows_larger_than_an_event_are_left_out() {
     binlog_capture::rows_larger_than_an_event_are_left_out(MARIADB, "c_large_rows").await;
 }
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn transformed_events_match_debeziums() {
+    let modes = crate::transform_zoo::transformed!("mariadb", table_changes);
+    crate::transform_zoo::events_of_the_binlog_match_debeziums(MARIADB, modes).await;
+}

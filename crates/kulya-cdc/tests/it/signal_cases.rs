@@ -31,7 +31,7 @@ pub(crate) trait SignalDatabase: Send + Sync {
 
 /// A sink in memory that outlives a capture that is killed.
 #[derive(Clone, Default)]
-struct SharedSink(Arc<Mutex<MemorySink>>);
+pub(crate) struct SharedSink(Arc<Mutex<MemorySink>>);
 
 #[async_trait]
 impl Sink for SharedSink {
@@ -56,7 +56,7 @@ impl SharedSink {
     }
 
     /// Returns the records of a table.
-    async fn records(&self, table: &str) -> Vec<StoredRecord> {
+    pub(crate) async fn records(&self, table: &str) -> Vec<StoredRecord> {
         let records = self.0.lock().await.records.clone();
         records.into_iter().filter(|record| record.topic.ends_with(&format!(".{table}"))).collect()
     }
@@ -87,20 +87,20 @@ impl SharedSink {
     }
 }
 
-fn text(row: &serde_json::Value) -> String {
+pub(crate) fn text(row: &serde_json::Value) -> String {
     let text = |value: &serde_json::Value| value.as_str().map_or(value.to_string(), str::to_owned);
     row.as_object().unwrap().values().map(text).collect::<Vec<_>>().join("|")
 }
 
 /// A capture that runs.
-struct Running {
+pub(crate) struct Running {
     sink: SharedSink,
     control: Control,
     task: tokio::task::JoinHandle<CdcResult<()>>,
 }
 
 impl Running {
-    fn start(settings: &CaptureSettings, sink: &SharedSink, control: &Control) -> Self {
+    pub(crate) fn start(settings: &CaptureSettings, sink: &SharedSink, control: &Control) -> Self {
         let (settings, mut own, handle) = (settings.clone(), sink.clone(), control.clone());
         let task =
             tokio::spawn(async move { Capture::from(settings).controlled_by(handle).run(&mut own).await });
@@ -108,7 +108,7 @@ impl Running {
     }
 
     /// Waits for a state that is stored. The capture must not end before.
-    async fn until(&self, condition: impl Fn(&IncrementalState) -> bool) -> IncrementalState {
+    pub(crate) async fn until(&self, condition: impl Fn(&IncrementalState) -> bool) -> IncrementalState {
         loop {
             let state = self.sink.state().await;
             if condition(&state) {
@@ -135,18 +135,18 @@ impl Running {
     }
 
     /// Ends it at once.
-    async fn kill(self) {
+    pub(crate) async fn kill(self) {
         self.task.abort();
         let _ = self.task.await;
     }
 }
 
-async fn signal(control: &Control, kind: &str, data: &str) {
+pub(crate) async fn signal(control: &Control, kind: &str, data: &str) {
     let signal = SignalRecord { id: String::new(), kind: kind.into(), data: data.into() };
     control.signal(signal).await.unwrap();
 }
 
-fn is_ended(state: &IncrementalState) -> bool {
+pub(crate) fn is_ended(state: &IncrementalState) -> bool {
     state.last_signal > 0 && state.requests.is_empty() && state.tables.is_empty()
 }
 
@@ -159,7 +159,7 @@ fn without_rows(database: &dyn SignalDatabase, rows: u32) -> CaptureSettings {
 }
 
 /// A sequence of numbers that looks random.
-struct Numbers(u64);
+pub(crate) struct Numbers(pub(crate) u64);
 
 impl Numbers {
     fn below(&mut self, bound: u64) -> u64 {
@@ -169,7 +169,7 @@ impl Numbers {
 }
 
 /// Returns the statements of a transaction.
-fn changes(numbers: &mut Numbers, next: &mut u64) -> Vec<String> {
+pub(crate) fn changes(numbers: &mut Numbers, next: &mut u64) -> Vec<String> {
     let count = 1 + numbers.below(3);
     let change = |_| {
         let (id, v) = (1 + numbers.below(300), numbers.below(1_000_000));
@@ -188,7 +188,7 @@ fn changes(numbers: &mut Numbers, next: &mut u64) -> Vec<String> {
     (0..count).map(change).collect()
 }
 
-async fn create_tables(database: &dyn SignalDatabase) {
+pub(crate) async fn create_tables(database: &dyn SignalDatabase) {
     database.execute("CREATE TABLE big (id int PRIMARY KEY, v int NOT NULL)").await;
     database.execute("CREATE TABLE pair (a int, b varchar(40), v int NOT NULL, PRIMARY KEY (a, b))").await;
     let rows: Vec<String> = (1..=300).map(|id| format!("({id}, {id})")).collect();

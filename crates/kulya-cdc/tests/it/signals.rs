@@ -80,3 +80,10 @@ async fn table_changes_while_it_is_read() {
     with("signals_altered", async |database| signal_cases::table_changes_while_it_is_read(database).await)
         .await;
 }
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run cargo xtask test"]
+async fn transformed_rows_make_the_tables() {
+    let case = crate::transform_cases::transformed_rows_make_the_tables;
+    with("transformed_rows", async |database| case(database).await).await;
+}

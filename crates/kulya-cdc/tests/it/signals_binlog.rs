@@ -91,6 +91,13 @@ macro_rules! cases {
                 let case = signal_cases::table_changes_while_it_is_read;
                 with($server, "signals_altered", async |database| case(database).await).await;
             }
+
+            #[tokio::test]
+            #[ignore = $needs]
+            async fn transformed_rows_make_the_tables() {
+                let case = crate::transform_cases::transformed_rows_make_the_tables;
+                with($server, "transformed_rows", async |database| case(database).await).await;
+            }
         }
     };
 }

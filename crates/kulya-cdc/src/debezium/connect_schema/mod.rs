@@ -7,6 +7,7 @@ mod records;
 mod source;
 mod table;
 mod tree;
+mod tree_writer;
 mod writer;
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A schema as a tree, read from the JSON that the converter writes.
 
+use crate::debezium::ColumnDescription;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -63,6 +64,15 @@ pub enum ConnectType {
 }
 
 impl ConnectType {
+    /// Returns the name in JSON.
+    pub(super) fn json_name(self) -> &'static str {
+        match self {
+            Self::Float => "float",
+            Self::Double => "double",
+            other => other.name(),
+        }
+    }
+
     /// Returns the name that Kafka Connect's interface for programs has.
     pub fn name(self) -> &'static str {
         match self {
@@ -83,6 +93,39 @@ impl ConnectType {
 }
 
 impl ConnectSchema {
+    /// Returns the schema of a field without parts.
+    pub(crate) fn of_field(name: &str, kind: ConnectType, optional: bool) -> Self {
+        Self {
+            kind,
+            optional,
+            name: None,
+            version: None,
+            doc: None,
+            parameters: Map::new(),
+            default: None,
+            field: Some(name.to_owned()),
+            items: None,
+            keys: None,
+            values: None,
+            fields: Vec::new(),
+        }
+    }
+
+    /// Returns the description of the column that has the schema.
+    pub(crate) fn describe(&self) -> ColumnDescription {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let parameters = self.parameters.iter();
+        ColumnDescription {
+            name: self.field_name().to_owned(),
+            optional: self.optional,
+            connect_type: self.kind.name().into(),
+            connect_name: self.name.clone().map(Into::into),
+            parameters: parameters.map(|(name, value)| (name.clone().into(), text(value))).collect(),
+            items: self.items.as_ref().map(|items| Box::new(items.describe())),
+            default: self.default.clone(),
+        }
+    }
+
     /// Reads a schema.
     ///
     /// # Errors

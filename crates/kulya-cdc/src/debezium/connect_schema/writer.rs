@@ -58,7 +58,7 @@ impl<'a> Rest<'a> {
     }
 }
 
-fn write_member<T: Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: Option<&T>) {
+pub(super) fn write_member<T: Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: Option<&T>) {
     if let Some(value) = value {
         member(out, name, value);
     }

@@ -38,10 +38,14 @@ rows! { "":
     "debezium.source.value.converter.schemas.enable", ALL, Boolean, "true", Events, used("`format.schemas-in-values`");
     "debezium.source.value.converter",      ALL, Text,    "",        Events,    missing("Java classes cannot be loaded");
     "debezium.source.value.converter.*",    ALL, Secret,  "",        Events,    missing("the JSON of events has no options");
-    "debezium.transforms",                  ALL, List,    "",        Events,    missing("transformations are not supported yet; `--stream` sets the names of streams");
-    "debezium.transforms.<name>.*",         ALL, Secret,  "",        Operation, needless("belongs to debezium.transforms");
-    "debezium.predicates",                  ALL, List,    "",        Operation, needless("belongs to debezium.transforms");
-    "debezium.predicates.<name>.*",         ALL, Secret,  "",        Operation, needless("belongs to debezium.transforms");
+    "debezium.transforms",                  ALL, List,    "",        Events,    used("`transforms`: `RegexRouter`, `ByLogicalTableRouter` and `ExtractNewRecordState`; others stop the program");
+    "debezium.transforms.<name>.*",         ALL, Secret,  "",        Events,    used("`transforms`");
+    "debezium.predicates",                  ALL, List,    "",        Events,    used("`predicate` of `transforms`: `TopicNameMatches` and `RecordIsTombstone`");
+    "debezium.predicates.<name>.*",         ALL, Secret,  "",        Events,    used("`predicate` of `transforms`");
+    "debezium.source.transforms",           ALL, List,    "",        Events,    missing("write the key as debezium.transforms");
+    "debezium.source.transforms.<name>.*",  ALL, Secret,  "",        Operation, needless("belongs to debezium.source.transforms");
+    "debezium.source.predicates",           ALL, List,    "",        Operation, needless("belongs to debezium.source.transforms");
+    "debezium.source.predicates.<name>.*",  ALL, Secret,  "",        Operation, needless("belongs to debezium.source.transforms");
     "debezium.api.*",                       ALL, Text,    "",        Operation, missing("use kulya capture signal, or POST /v2/captures/NAME/signals");
     "debezium.engine.factory",              ALL, Text,    "",        Operation, needless("a Java class");
     "debezium.termination.wait",            ALL, Text,    "10",      Operation, needless("a commit is whole, whenever the program ends");

@@ -54,6 +54,7 @@ pub(super) fn encode(
                 appends.push(Append::keyed(stream, routing_key, event));
                 continue;
             }
+            (Route::Unused, _) => continue,
             (Route::Stream(..), Err(reason)) => Refusal::NotEncodable(reason.to_string()),
             (Route::DeadLetters { reason, .. }, _) => Refusal::OfSchema(Arc::clone(reason)),
         };

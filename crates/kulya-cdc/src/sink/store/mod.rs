@@ -15,7 +15,7 @@ mod streams;
 pub(crate) use names::sanitize_name;
 pub use settings::{RefusedSchema, StoreSettings};
 
-use crate::batch::{Batch, Destination};
+use crate::batch::{Batch, Destination, Entry};
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Sink};
 use appends::{Encoded, Refusal, Refused};
 use async_trait::async_trait;
@@ -100,8 +100,11 @@ impl StoreSink {
         let is_large = batch.size() >= LARGE_BATCH_BYTES;
         let (bytes, entries, destinations) = batch.into_parts();
         let mut routes: Vec<Route> = Vec::with_capacity(destinations.len());
-        for destination in &destinations {
-            routes.push(self.streams.route(destination).await?);
+        for (destination, has_events) in destinations.iter().zip(have_events(&entries, destinations.len())) {
+            routes.push(match has_events {
+                true => self.streams.route(destination).await?,
+                false => Route::Unused,
+            });
         }
         let parts = (destinations.clone(), bytes.clone());
         let work = async move {
@@ -197,6 +200,18 @@ impl StoreSink {
         }
         changes
     }
+}
+
+/// Returns which destinations have events, or are declared without: those that have only tombstones do not.
+fn have_events(entries: &[Entry], destinations: usize) -> Vec<bool> {
+    let (mut with_value, mut without_value) = (vec![false; destinations], vec![false; destinations]);
+    for entry in entries {
+        let list = if entry.parts.value.is_some() { &mut with_value } else { &mut without_value };
+        if let Some(has_entry) = list.get_mut(entry.destination) {
+            *has_entry = true;
+        }
+    }
+    with_value.iter().zip(without_value).map(|(with, without)| *with || !without).collect()
 }
 
 async fn on_another_task<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> CdcResult<T> {

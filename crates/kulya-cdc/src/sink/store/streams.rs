@@ -26,7 +26,8 @@ pub(super) struct Streams {
     registry: Arc<dyn SchemaRegistry>,
     settings: StoreSettings,
     scope: Scope,
-    /// The streams by the table or topic that is written to them, with the last version of the table.
+    /// The streams by the table or topic that is written to them, with the last version of the table; of a
+    /// topic that transformations gave to tables by both.
     used: HashMap<String, (Arc<Destination>, Route)>,
 }
 
@@ -35,6 +36,8 @@ pub(super) struct Streams {
 pub(super) enum Route {
     /// To a stream, encoded.
     Stream(StreamId, Arc<EventEncoder>),
+    /// Nowhere: the destination has only tombstones.
+    Unused,
     /// To the dead-letter stream, because the registry refuses the table's schema, or there is none.
     DeadLetters {
         stream: StreamId,
@@ -44,9 +47,10 @@ pub(super) enum Route {
 }
 
 impl Route {
-    fn stream(&self) -> &StreamId {
+    fn stream(&self) -> Option<&StreamId> {
         match self {
-            Self::Stream(stream, _) | Self::DeadLetters { stream, .. } => stream,
+            Self::Stream(stream, _) | Self::DeadLetters { stream, .. } => Some(stream),
+            Self::Unused => None,
         }
     }
 
@@ -54,7 +58,7 @@ impl Route {
     pub(super) fn encoder(&self) -> &EventEncoder {
         match self {
             Self::Stream(_, encoder) => encoder,
-            Self::DeadLetters { .. } => &EventEncoder::Unchanged,
+            Self::DeadLetters { .. } | Self::Unused => &EventEncoder::Unchanged,
         }
     }
 }
@@ -79,16 +83,17 @@ impl Streams {
             let stream = self.topic_stream(destination).await?;
             return Ok(Route::Stream(stream, Arc::new(EventEncoder::Unchanged)));
         };
-        let owner = schema.qualified_name();
+        let table = schema.qualified_name();
+        let owner = if destination.is_routed() { format!("{table} in {}", destination.topic) } else { table };
         let used = self.used.get(&owner);
         if let Some((last, route)) = used
-            && (Arc::ptr_eq(last, destination) || last.table.as_ref() == Some(schema))
+            && (Arc::ptr_eq(last, destination) || is_same_version(last, destination))
         {
             return Ok(route.clone());
         }
-        let stream = match used {
-            Some((_, route)) => route.stream().clone(),
-            None => self.table_stream(schema, &owner).await?,
+        let stream = match used.and_then(|(_, route)| route.stream()) {
+            Some(stream) => stream.clone(),
+            None => self.table_stream(destination, schema).await?,
         };
         let route = match self.encoder(&stream, destination, schema).await? {
             Ok(encoder) => Route::Stream(stream, Arc::new(encoder)),
@@ -141,21 +146,28 @@ impl Streams {
     }
 
     /// Finds or creates the stream of a table, and its group. A name that another table has already gets a
-    /// number.
-    async fn table_stream(&self, schema: &RowSchema, owner: &String) -> CdcResult<StreamId> {
-        let (format, label) = format_of(self.settings.encoding);
+    /// number. A topic that transformations gave to the table has a stream of its name, whatever other
+    /// tables are in it.
+    async fn table_stream(&self, destination: &Destination, schema: &RowSchema) -> CdcResult<StreamId> {
+        let (format, label) = format_of(self.settings.encoding, destination);
+        let (owner, name) = match destination.is_routed() {
+            true => (owner_of_topic(&destination.topic), sanitize_name(&destination.topic)),
+            false => {
+                let name = names::stream_name(&self.settings.stream_template, schema);
+                (schema.qualified_name(), name)
+            }
+        };
         let mut properties = GroupProperties::new(format, Compatibility::AllowAny, true);
         properties.properties.insert(FORMAT_LABEL.into(), label.into());
         properties.properties.insert(TABLE_LABEL.into(), owner.clone());
         properties.properties.insert(SOURCE_LABEL.into(), self.settings.name.clone());
-        let name = names::stream_name(&self.settings.stream_template, schema);
         for name in names::candidates(&name) {
             let stream = StreamId::new(self.scope.as_str(), &name)?;
             let group = GroupId::new(stream.scope.as_str(), stream.name.as_str());
             if !self.registry.create_group(&group, properties.clone()).await? {
                 let labels = self.registry.group(&group).await?.properties;
                 let source = labels.get(SOURCE_LABEL);
-                let is_own = labels.get(TABLE_LABEL) == Some(owner)
+                let is_own = labels.get(TABLE_LABEL) == Some(&owner)
                     && source.is_none_or(|source| *source == self.settings.name);
                 if !is_own {
                     continue;
@@ -164,7 +176,7 @@ impl Streams {
                 if stored != label {
                     return Err(CdcError::configuration(format!(
                         "stream {stream} has events in the format {stored}, and encoding {} writes {label}: \
-                         keep the encoding, or choose another stream template or scope",
+                         keep the encoding and the transformations, or choose another stream template or scope",
                         self.settings.encoding
                     )));
                 }
@@ -172,7 +184,7 @@ impl Streams {
             self.create(&stream).await?;
             return Ok(stream);
         }
-        Err(no_name_left(owner, &name))
+        Err(no_name_left(&owner, &name))
     }
 
     /// Returns the stream of a topic that is no table's.
@@ -181,8 +193,8 @@ impl Streams {
     /// As [`route`](Self::route).
     pub(super) async fn topic_stream(&mut self, destination: &Arc<Destination>) -> CdcResult<StreamId> {
         let topic = &destination.topic;
-        if let Some((_, route)) = self.used.get(topic) {
-            return Ok(route.stream().clone());
+        if let Some(stream) = self.used.get(topic).and_then(|(_, route)| route.stream()) {
+            return Ok(stream.clone());
         }
         let name = sanitize_name(topic);
         for name in names::candidates(&name) {
@@ -197,7 +209,15 @@ impl Streams {
                     return Ok(stream);
                 }
                 Err(error) => return Err(error.into()),
-                Ok(_) => {}
+                Ok(group) => {
+                    let is_of_topic = group.properties.get(TABLE_LABEL) == Some(&owner_of_topic(topic))
+                        && group.properties.get(SOURCE_LABEL) == Some(&self.settings.name);
+                    if destination.is_routed() && is_of_topic {
+                        let route = Route::Stream(stream.clone(), Arc::new(EventEncoder::Unchanged));
+                        self.used.insert(topic.clone(), (Arc::clone(destination), route));
+                        return Ok(stream);
+                    }
+                }
             }
         }
         Err(no_name_left(topic, &name))
@@ -209,8 +229,29 @@ impl Streams {
     }
 }
 
-/// Returns the format of a group's schemas, and what the group's label says of the events.
-fn format_of(encoding: Encoding) -> (Format, &'static str) {
+/// Returns whether two destinations have the same version of a table, in the same form.
+fn is_same_version(last: &Destination, destination: &Destination) -> bool {
+    last.table == destination.table
+        && last.transformed == destination.transformed
+        && (last.transformed.is_none() || last.envelope == destination.envelope)
+}
+
+/// Returns the owner of the group of a topic that transformations gave to tables. A table's name has no space
+/// outside of quotation marks.
+fn owner_of_topic(topic: &str) -> String {
+    format!("topic {topic}")
+}
+
+/// Returns the format of a group's schemas, and what the group's label says of the events. Those of a topic
+/// of several tables are no table's changes, and neither are rows.
+fn format_of(encoding: Encoding, destination: &Destination) -> (Format, &'static str) {
+    if destination.transformed.is_some() {
+        return match encoding {
+            Encoding::Json => (Format::Json, "json"),
+            Encoding::JsonSchema => (Format::Json, "json-schema"),
+            Encoding::Avro => (Format::Avro, "avro"),
+        };
+    }
     match encoding {
         Encoding::Json => (Format::Json, "debezium-json"),
         Encoding::JsonSchema => (Format::Json, "debezium-json-schema"),

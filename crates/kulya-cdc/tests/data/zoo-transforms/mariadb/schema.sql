@@ -1,0 +1,14 @@
+CREATE TABLE orders (id int PRIMARY KEY, customer int NOT NULL, total decimal(12,2), note varchar(40) DEFAULT 'none', at datetime);
+CREATE TABLE full_image (id int PRIMARY KEY, v varchar(40), tags json);
+CREATE TABLE shard_1 (id int, region varchar(10), v varchar(10), PRIMARY KEY (id, region));
+CREATE TABLE shard_2 (id int, region varchar(10), v varchar(10), PRIMARY KEY (id, region));
+CREATE TABLE no_key (a int, b varchar(10));
+CREATE TABLE routed (id int PRIMARY KEY, target varchar(20));
+CREATE TABLE marker (id int PRIMARY KEY);
+INSERT INTO orders VALUES (1, 10, 99.95, 'a', NULL), (2, 11, NULL, NULL, '2024-02-29 12:34:56');
+INSERT INTO full_image VALUES (1, 'snap', NULL);
+INSERT INTO shard_1 VALUES (1, 'eu', 'one');
+INSERT INTO shard_2 VALUES (1, 'eu', 'two');
+INSERT INTO no_key VALUES (1, 'snap');
+INSERT INTO routed VALUES (1, 'zoo.first'), (2, NULL), (3, '');
+INSERT INTO marker VALUES (0);

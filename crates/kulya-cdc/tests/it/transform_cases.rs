@@ -1,0 +1,90 @@
+//! Transformed rows of snapshots, of incremental snapshots and of the log, the same for all databases.
+
+use crate::database::catch_up;
+use crate::signal_cases::{
+    Numbers, Running, SharedSink, SignalDatabase, changes, create_tables, is_ended, signal, text,
+};
+use kulya_cdc::{CaptureSettings, Control, TransformSettings};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The rows of two tables in one topic, and what is in the place of deleted ones.
+fn transforms() -> Vec<TransformSettings> {
+    let settings = json!([
+        {
+            "type": "io.debezium.transforms.ByLogicalTableRouter",
+            "topic.regex": ".*[.](big|pair)",
+            "topic.replacement": "rows.all",
+            "key.field.name": "of",
+            "key.field.regex": ".*[.](big|pair)",
+            "key.field.replacement": "$1"
+        },
+        {
+            "type": "io.debezium.transforms.ExtractNewRecordState",
+            "delete.tombstone.handling.mode": "rewrite",
+            "add.fields": "op,table,source.snapshot:READ"
+        }
+    ]);
+    serde_json::from_value(settings).unwrap()
+}
+
+/// Rows are read and changed under load by captures that are killed; the tables that the transformed rows
+/// make are the database's.
+pub(crate) async fn transformed_rows_make_the_tables(database: &dyn SignalDatabase) {
+    create_tables(database).await;
+    let settings = CaptureSettings {
+        incremental_snapshot_chunk_size: 7,
+        transforms: transforms(),
+        ..database.settings()
+    };
+    let (sink, control) = (SharedSink::default(), Control::default());
+    catch_up(&settings, &mut sink.clone()).await.unwrap();
+    assert_eq!(sink.records("all").await.len(), 450);
+    let is_ended_now = AtomicBool::new(false);
+    let load = async {
+        let (mut numbers, mut next) = (Numbers(11), 1000);
+        while !is_ended_now.load(Ordering::Relaxed) {
+            database.transaction(&changes(&mut numbers, &mut next)).await;
+        }
+    };
+    let capture = async {
+        let schema = database.schema();
+        signal(&control, "execute-snapshot", &format!(r#"{{"data-collections": ["{schema}\\..*"]}}"#)).await;
+        for chunks in [5, 15] {
+            let running = Running::start(&settings, &sink, &control);
+            running.until(|state| is_ended(state) || state.chunks >= chunks).await;
+            running.kill().await;
+        }
+        let running = Running::start(&settings, &sink, &control);
+        running.until(is_ended).await;
+        running.kill().await;
+        is_ended_now.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(load, capture);
+    catch_up(&settings, &mut sink.clone()).await.unwrap();
+    let mut tables: BTreeMap<&str, BTreeMap<String, String>> = BTreeMap::new();
+    let mut reads = 0;
+    for record in sink.records("all").await {
+        let (key, value) = (record.key.unwrap(), record.value.unwrap());
+        let (key_members, mut row): (Value, Value) =
+            (serde_json::from_str(&key).unwrap(), serde_json::from_str(&value).unwrap());
+        let row = row.as_object_mut().unwrap();
+        let added = ["__deleted", "__op", "__table", "__READ"].map(|name| row.shift_remove(name).unwrap());
+        let table = if key_members["of"] == "big" { "big" } else { "pair" };
+        assert_eq!((&key_members["of"], added[2].as_str()), (&json!(table), Some(table)));
+        reads += u32::from(added[3] == "incremental");
+        match added[0] == "true" {
+            true => drop(tables.entry(table).or_default().remove(&key)),
+            false => drop(tables.entry(table).or_default().insert(key, text(&Value::Object(row.clone())))),
+        }
+    }
+    assert!(reads > 100, "{reads} rows of incremental snapshots");
+    for (table, columns) in [("big", "id, v"), ("pair", "a, b, v")] {
+        let mut rows = database.rows(&format!("SELECT {columns} FROM {table}")).await;
+        let mut found: Vec<String> = tables.remove(table).unwrap_or_default().into_values().collect();
+        rows.sort();
+        found.sort();
+        assert_eq!(found, rows, "{table}");
+    }
+}
