@@ -1,12 +1,11 @@
-//! The schema history after a statement, compared with the server's own catalog, for each statement of the
-//! corpus that the server accepts. Needs a server.
+//! Each statement of the corpus by itself, on the same tables.
 
-use super::{CapturedTables, ServerFacts, read_definitions};
+use super::super::{CapturedTables, ServerFacts, read_definitions};
+use super::comparison::{Compared, difference, from_history, from_server};
 use crate::mysql::connection::{Connection, ConnectionSettings};
-use crate::mysql::ddl::{ColumnType, KeyKind, Statement, TypeName, parse};
-use crate::mysql::schema_history::{Collated, SchemaHistory, Table, TableKind};
+use crate::mysql::ddl::{Statement, parse};
+use crate::mysql::schema_history::SchemaHistory;
 use crate::mysql::session;
-use std::collections::BTreeMap;
 
 /// The database in which the statements are run, and those that they name.
 const DATABASE: &str = "corpus";
@@ -25,17 +24,6 @@ CREATE TABLE z.a1 (id INT NOT NULL PRIMARY KEY, name VARCHAR(10));
 CREATE TABLE z.other (a INT NOT NULL, b INT NOT NULL, PRIMARY KEY (a, b));
 CREATE TABLE z.t (id INT NOT NULL PRIMARY KEY)";
 
-const COLUMNS: &str = "SELECT c.table_schema, c.table_name, c.column_name, c.column_type, c.is_nullable, \
-     c.character_set_name, c.extra \
-     FROM information_schema.columns c JOIN information_schema.tables t \
-     ON t.table_schema = c.table_schema AND t.table_name = c.table_name \
-     WHERE t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') \
-     AND c.table_schema IN ('corpus', 'z', 'z2', 'zz', 'vdb') \
-     ORDER BY c.table_schema, c.table_name, c.ordinal_position";
-const KEYS: &str = "SELECT table_schema, table_name, column_name FROM information_schema.statistics \
-     WHERE index_name = 'PRIMARY' AND table_schema IN ('corpus', 'z', 'z2', 'zz', 'vdb') \
-     ORDER BY table_schema, table_name, seq_in_index";
-
 #[tokio::test]
 #[ignore = "needs MariaDB"]
 async fn statements_have_the_effect_that_mariadb_has() {
@@ -50,6 +38,7 @@ async fn statements_have_the_effect_that_mysql_has() {
 
 /// Runs each statement on new tables. At least `expected` statements must be accepted.
 async fn compare(variable: &str, expected: usize) {
+    let _alone = super::SERVER.lock().await;
     let url = std::env::var(variable).unwrap();
     let mut connection = Connection::open(&ConnectionSettings::parse(&url).unwrap()).await.unwrap();
     session::prepare(&mut connection).await.unwrap();
@@ -84,16 +73,10 @@ async fn compare(variable: &str, expected: usize) {
             Err(_) => continue,
             Ok(parsed) => after.apply(&parsed, &facts.session(Some(DATABASE), None)),
         };
-        let server = from_server(&mut connection).await;
-        let ours = from_history(&after);
-        if applied.is_err() || server != ours {
-            let differing: Vec<String> = server
-                .iter()
-                .filter(|(name, lines)| ours.get(*name) != Some(lines))
-                .map(|(name, lines)| format!("{name}: server {lines:#?}, history {:#?}", ours.get(name)))
-                .chain(ours.keys().filter(|name| !server.contains_key(*name)).cloned())
-                .collect();
-            wrong.push(format!("{statement}\n{applied:?}\n{}", differing.join("\n")));
+        let server = from_server(&mut connection, &facts, Compared::Databases(&is_compared)).await;
+        let difference = difference(&server, &from_history(&after, &facts)).unwrap_or_default();
+        if applied.is_err() || !difference.is_empty() {
+            wrong.push(format!("{statement}\n{applied:?}\n{difference}"));
         }
     }
     drop_databases(&mut connection).await;
@@ -112,6 +95,10 @@ fn statements() -> Vec<String> {
     lines.map(|statement| statement.replace("\\n", "\n").replace("\\t", "\t")).collect()
 }
 
+fn is_compared(database: &str) -> bool {
+    DATABASES.contains(&database)
+}
+
 async fn drop_databases(connection: &mut Connection) {
     for name in DATABASES {
         connection.query(&format!("DROP DATABASE IF EXISTS {name}")).await.unwrap();
@@ -126,92 +113,12 @@ async fn create_tables(connection: &mut Connection, facts: &ServerFacts) -> Sche
     for statement in TABLES.split(";\n") {
         connection.query(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
     }
-    let tables =
-        CapturedTables::list(connection, &|database, _| DATABASES.contains(&database)).await.unwrap();
+    let tables = CapturedTables::list(connection, &|database, _| is_compared(database)).await.unwrap();
     let history = read_definitions(connection, facts, &tables).await.unwrap().history;
-    assert_eq!(from_history(&history), from_server(connection).await, "before the statement");
+    assert_eq!(
+        from_history(&history, facts),
+        from_server(connection, facts, Compared::Databases(&is_compared)).await,
+        "before the statement"
+    );
     history
-}
-
-/// The columns of each table, and its primary key, from the server's catalog.
-async fn from_server(connection: &mut Connection) -> BTreeMap<String, Vec<String>> {
-    let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for row in connection.query(COLUMNS).await.unwrap().rows {
-        let text = |index: usize| row[index].as_deref().unwrap_or_default();
-        let charset = row[5].as_deref().map(|name| Collated::new(name).charset).unwrap_or_default();
-        let auto = text(6).contains("auto_increment");
-        let line = describe(text(2), &without_display_width(text(3)), text(4) == "YES", &charset, auto);
-        tables.entry(format!("{}.{}", text(0), text(1))).or_default().push(line);
-    }
-    for row in connection.query(KEYS).await.unwrap().rows {
-        let text = |index: usize| row[index].as_deref().unwrap_or_default();
-        if let Some(lines) = tables.get_mut(&format!("{}.{}", text(0), text(1))) {
-            lines.push(format!("key {}", text(2)));
-        }
-    }
-    tables
-}
-
-/// The same from a history.
-fn from_history(history: &SchemaHistory) -> BTreeMap<String, Vec<String>> {
-    let tables = history.tables().filter(|table| table.kind == TableKind::Table);
-    tables.map(|table| (format!("{}.{}", table.name.database, table.name.table), lines(table))).collect()
-}
-
-fn lines(table: &Table) -> Vec<String> {
-    let columns = table.columns.iter().filter(|column| !column.hidden).map(|column| {
-        let charset = column.column_type.charset.as_deref().unwrap_or_default();
-        let column_type = type_text(&column.column_type);
-        describe(&column.name, &column_type, column.nullable, charset, column.auto_increment)
-    });
-    let primary = table.keys.iter().filter(|key| key.kind == KeyKind::Primary);
-    let key = primary.flat_map(|key| key.parts.iter().filter_map(|part| part.column.as_deref()));
-    // the catalog has the column's own writing of its name, and no hidden columns
-    let key = key.filter_map(|name| table.position(name)).map(|place| &table.columns[place]);
-    let key = key.filter(|column| !column.hidden).map(|column| &column.name);
-    columns.chain(key.map(|name| format!("key {name}"))).collect()
-}
-
-fn describe(name: &str, column_type: &str, is_nullable: bool, charset: &str, auto: bool) -> String {
-    let nullable = if is_nullable { "null" } else { "not null" };
-    format!("{name} {column_type} {nullable} {charset}{}", if auto { " auto_increment" } else { "" })
-}
-
-/// A type as the catalogs write it, without what is no part of the history: the display width of integers.
-fn type_text(column_type: &ColumnType) -> String {
-    use TypeName::{BigInt, Int, MediumInt, SmallInt, TinyInt, Year};
-    let name = column_type.name;
-    let mut text = name.as_str().to_owned();
-    let has_width = matches!(name, TinyInt | SmallInt | MediumInt | Int | BigInt | Year);
-    match (column_type.length, column_type.scale) {
-        _ if has_width => {}
-        (Some(length), Some(scale)) => text += &format!("({length},{scale})"),
-        // without fractions the number is left out
-        (Some(0), None) if matches!(name, TypeName::Time | TypeName::DateTime | TypeName::Timestamp) => {}
-        (Some(length), None) => text += &format!("({length})"),
-        _ => {}
-    }
-    if matches!(name, TypeName::Enum | TypeName::Set) {
-        let labels: Vec<String> =
-            column_type.labels.iter().map(|label| format!("'{}'", label.replace('\'', "''"))).collect();
-        text += &format!("({})", labels.join(","));
-    }
-    for (is_set, word) in [(column_type.unsigned, " unsigned"), (column_type.zerofill, " zerofill")] {
-        if is_set {
-            text += word;
-        }
-    }
-    text
-}
-
-/// Removes the display width of integers and years, MariaDB's COMPRESSED and MySQL's newer name of
-/// geometry collections.
-fn without_display_width(column_type: &str) -> String {
-    let text = column_type.split(" /*").next().unwrap_or_default();
-    let text = if text == "geomcollection" { "geometrycollection" } else { text };
-    let (name, rest) = text.split_once('(').unwrap_or((text, ""));
-    if ["tinyint", "smallint", "mediumint", "int", "bigint", "year"].contains(&name) {
-        return format!("{name}{}", rest.split_once(')').map_or("", |(_, rest)| rest));
-    }
-    text.to_owned()
 }
