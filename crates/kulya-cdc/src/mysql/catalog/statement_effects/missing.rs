@@ -11,7 +11,9 @@ const COLUMN: &str = "made_first";
 /// Returns statements after which the server may accept `statement`; of each list one must succeed.
 pub(super) fn remedies(error: &ConnectionError, statement: Option<&Statement>) -> Vec<Vec<String>> {
     let ConnectionError::Server { source, .. } = error else { return Vec::new() };
-    let names = quoted_names(&source.message);
+    // the one word with an apostrophe
+    let message = source.message.replace("Can't", "Cannot");
+    let names = quoted_names(&message);
     let name = names.first().copied().unwrap_or_default();
     let table = statement.and_then(altered_table).unwrap_or_default();
     let alter = |change: String| {
@@ -47,11 +49,12 @@ pub(super) fn remedies(error: &ConnectionError, statement: Option<&Statement>) -
         1176 => alter(format!("ADD INDEX {named} ({COLUMN})")),
         3821 | 3940 => alter(format!("ADD CONSTRAINT {named} CHECK ({COLUMN} > 0)")),
         1091 => {
-            let name = backquoted_name(&source.message).unwrap_or(name);
+            let name = backquoted_name(&message).unwrap_or(name);
             let named = quoted(name);
-            let is_column = matches!(statement, Some(Statement::AlterTable { actions, .. }) if actions.iter().any(
-                |action| matches!(action, AlterAction::DropColumn { column, .. } if column == name)
-            ));
+            let is_column = match statement {
+                Some(Statement::AlterTable { actions, .. }) => drops_column(actions, name),
+                _ => false,
+            };
             if is_column {
                 return alter(format!("ADD COLUMN {named} VARCHAR(100)"));
             }
@@ -68,6 +71,10 @@ pub(super) fn remedies(error: &ConnectionError, statement: Option<&Statement>) -
         }
         _ => Vec::new(),
     }
+}
+
+fn drops_column(actions: &[AlterAction], name: &str) -> bool {
+    actions.iter().any(|action| matches!(action, AlterAction::DropColumn { column, .. } if column == name))
 }
 
 fn altered_table(statement: &Statement) -> Option<String> {
