@@ -222,6 +222,8 @@ fn set_paths(command: &mut Command, folder: &Path, port: u16) {
     for (setting, file) in [("datadir", "data"), ("socket", "socket"), ("pid-file", "pid")] {
         command.arg(format!("--{setting}={}", folder.join(file).display()));
     }
+    // a server that starts removes the temporary tables in its folder, those of other servers too
+    command.arg(format!("--tmpdir={}", folder.display()));
     if port != 0 {
         command.arg(format!("--port={port}"));
         command.arg(format!("--init-file={}", folder.join("init.sql").display()));

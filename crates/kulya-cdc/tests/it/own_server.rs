@@ -124,7 +124,9 @@ impl OwnServer {
                 arguments
             }
             Product::Mysql | Product::Mariadb => {
-                let mut arguments = vec![format!("--port={port}")];
+                // a server that starts removes the temporary tables in its folder
+                let folder = format!("--tmpdir={}", path(""));
+                let mut arguments = vec![format!("--port={port}"), folder];
                 for (name, file) in [
                     ("datadir", "data"),
                     ("socket", "socket"),

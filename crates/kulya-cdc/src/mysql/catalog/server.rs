@@ -60,7 +60,8 @@ impl ServerFacts {
         Ok(Self {
             version,
             case: TableNameCase::from_setting(setting(1).parse().unwrap_or(0)),
-            charset: charset.unwrap_or_else(|| Collated::of_collation(name)),
+            // what is not found is the character set's default
+            charset: charset.unwrap_or_else(|| Collated::new(setting(4))),
             charset_names: CharsetNames { charset: setting(4).to_owned(), collation: name.to_owned() },
             explicit_timestamps: setting(3) == "1",
             collations,
@@ -106,7 +107,7 @@ fn collations_query(flavor: Flavor) -> &'static str {
 /// Returns a collation as the history has it.
 pub(super) fn collated(charset: &str, name: &str, is_default: bool) -> Collated {
     let charset = Collated::new(charset).charset;
-    let collation = (!is_default).then(|| name.to_lowercase());
+    let collation = Collated::of_collation(name).collation.filter(|_| !is_default);
     Collated { charset, collation }
 }
 

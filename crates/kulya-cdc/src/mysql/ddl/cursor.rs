@@ -184,6 +184,16 @@ impl<'a> Cursor<'a> {
         Ok(name)
     }
 
+    /// Reads the name of a column or key, before which that of its table may stand.
+    pub(super) fn qualified_name(&mut self) -> Parsed<String> {
+        self.eat_sign(b'.');
+        let mut name = self.name()?;
+        while self.eat_sign(b'.') {
+            name = self.name()?;
+        }
+        Ok(name)
+    }
+
     /// Reads a name, or a string where the servers accept one as well: character sets, engines.
     pub(super) fn name_or_text(&mut self) -> Parsed<String> {
         match self.text()? {

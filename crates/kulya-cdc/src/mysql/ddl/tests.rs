@@ -193,6 +193,43 @@ fn default_values_are_kept() {
 }
 
 #[test]
+fn empty_default_values_that_mysql_leaves_out_are_none() {
+    for (definition, expected) in [
+        ("note TEXT NOT NULL DEFAULT ''", None),
+        ("data LONGBLOB DEFAULT ''", None),
+        ("note TEXT DEFAULT ('')", Some(DefaultValue::Expression("('')".into()))),
+        ("note VARCHAR(9) DEFAULT ''", Some(DefaultValue::Text(String::new()))),
+    ] {
+        let statement = format!("CREATE TABLE t ({definition})");
+        let on = |server| match parse(statement.as_bytes(), settings(server)).unwrap() {
+            Statement::CreateTable(CreateTable { body: TableBody::Definition(table), .. }) => {
+                table.columns[0].default.clone()
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(on(MYSQL), expected, "{definition}");
+        assert!(on(MARIADB).is_some(), "{definition}");
+    }
+}
+
+#[test]
+fn columns_and_keys_may_be_named_with_their_table() {
+    for (qualified, plain) in [
+        ("CREATE TABLE stock (stock.amount INT, .note TEXT)", "CREATE TABLE stock (amount INT, note TEXT)"),
+        ("ALTER TABLE s.stock ADD s.stock.amount INT", "ALTER TABLE s.stock ADD amount INT"),
+        ("ALTER TABLE stock MODIFY stock.amount BIGINT", "ALTER TABLE stock MODIFY amount BIGINT"),
+        ("ALTER TABLE stock CHANGE a stock.b BIGINT", "ALTER TABLE stock CHANGE a b BIGINT"),
+        (
+            "ALTER TABLE stock DROP `stock`.`amount`, DROP KEY stock.k",
+            "ALTER TABLE stock DROP amount, DROP KEY k",
+        ),
+        ("ALTER TABLE stock ALTER stock.amount DROP DEFAULT", "ALTER TABLE stock ALTER amount DROP DEFAULT"),
+    ] {
+        assert_eq!(read(qualified).unwrap(), read(plain).unwrap(), "{qualified}");
+    }
+}
+
+#[test]
 fn attributes_are_kept() {
     let found = column(
         "INT UNSIGNED ZEROFILL GENERATED ALWAYS AS (a + ')') STORED NOT NULL INVISIBLE UNIQUE KEY COMMENT 'x' CHECK (c > 1)",

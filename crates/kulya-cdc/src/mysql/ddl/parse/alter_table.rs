@@ -181,7 +181,7 @@ fn drop(cursor: &mut Cursor<'_>) -> Parsed<Option<AlterAction>> {
         cursor.eat(&["COLUMN"]);
     }
     let if_exists = cursor.eat(&["IF", "EXISTS"]);
-    let name = cursor.name()?;
+    let name = cursor.qualified_name()?;
     if is_key {
         return Ok(Some(drop_key(name)));
     }
@@ -199,7 +199,7 @@ fn alter(cursor: &mut Cursor<'_>) -> Parsed<Option<AlterAction>> {
     }
     cursor.eat(&["COLUMN"]);
     let if_exists = cursor.eat(&["IF", "EXISTS"]);
-    let column = cursor.name()?;
+    let column = cursor.qualified_name()?;
     if cursor.eat(&["SET", "DEFAULT"]) {
         let default = Some(default_value(cursor)?);
         return Ok(Some(AlterAction::SetDefault { column, default, if_exists }));

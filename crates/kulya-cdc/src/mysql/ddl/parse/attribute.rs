@@ -1,7 +1,7 @@
 //! Columns: a name, a type, and attributes in any order. Attributes without effect on the schema are stepped
 //! over.
 
-use super::super::column::{ColumnDefinition, Generated, InlineKey, TypeName};
+use super::super::column::{ColumnDefinition, ColumnType, DefaultValue, Generated, InlineKey, TypeName};
 use super::super::cursor::Cursor;
 use super::super::error::Parsed;
 use super::super::statement::{Key, KeyKind, KeyPart};
@@ -12,7 +12,7 @@ use super::option::{charset_name, collation, eat_charset, is_named_option, optio
 
 /// Reads a column, up to a word that is no attribute, and the keys that its attributes declare.
 pub(super) fn column(cursor: &mut Cursor<'_>) -> Parsed<(ColumnDefinition, Vec<Key>)> {
-    let name = cursor.name()?;
+    let name = cursor.qualified_name()?;
     let is_serial = cursor.is(&["SERIAL"]);
     let mut column = ColumnDefinition::new(name, data_type(cursor)?);
     let mut keys = Vec::new();
@@ -25,7 +25,18 @@ pub(super) fn column(cursor: &mut Cursor<'_>) -> Parsed<(ColumnDefinition, Vec<K
         column.keys.retain(|key| *key == InlineKey::Primary);
         keys.retain(|key| key.kind != KeyKind::Unique);
     }
+    if !cursor.is_mariadb() && drops_default(&column.column_type) {
+        // a warning says so; expressions are kept
+        column.default = column.default.filter(|default| matches!(default, DefaultValue::Expression(_)));
+    }
     Ok((column, keys))
+}
+
+/// Whether MySQL has no literal default values of the type. Without strict mode it leaves out an empty one.
+fn drops_default(column_type: &ColumnType) -> bool {
+    use TypeName::{Blob, LongBlob, LongText, MediumBlob, MediumText, Text, TinyBlob, TinyText};
+    let name = column_type.name;
+    matches!(name, TinyText | Text | MediumText | LongText | TinyBlob | Blob | MediumBlob | LongBlob)
 }
 
 fn any_attribute(
