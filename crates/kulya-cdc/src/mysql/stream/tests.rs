@@ -242,6 +242,26 @@ fn changes_as_statements_are_refused() {
 }
 
 #[test]
+fn rows_that_lack_values_are_refused_if_their_table_is_captured() {
+    for (version, file, variable) in [
+        (MYSQL, "mysql-minimal.binlog", "binlog_row_image"),
+        (MYSQL, "mysql-noblob.binlog", "binlog_row_image"),
+        (MYSQL, "mysql-partial-json.binlog", "binlog_row_value_options"),
+        (MARIADB, "mariadb-minimal.binlog", "binlog_row_image"),
+        (MARIADB, "mariadb-noblob.binlog", "binlog_row_image"),
+    ] {
+        let Err(error) = read_captured(&[file], facts(version), empty(), |_| true) else {
+            panic!("no refusal of {file}")
+        };
+        assert_eq!(error.kind(), CdcErrorKind::Configuration, "{error}");
+        let line = error.to_string();
+        assert!(line.contains(variable) && line.contains("table `zoo`."), "{line}");
+        let (found, _) = read_captured(&[file], facts(version), empty(), |_| false).unwrap();
+        assert_eq!(found.rows, Counts::new(), "{file}");
+    }
+}
+
+#[test]
 fn two_phase_xa_transactions_are_refused() {
     for (version, file) in [(MYSQL, "mysql-full.1.binlog"), (MARIADB, "mariadb-full.1.binlog")] {
         let Err(error) = read_captured(&[file], facts(version), empty(), |_| true) else {
