@@ -337,3 +337,9 @@ async fn wrong_setups_are_named() {
 async fn rows_larger_than_an_event_are_left_out() {
     binlog_capture::rows_larger_than_an_event_are_left_out(MARIADB, "c_large_rows").await;
 }
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn former_versions_of_rows_are_left_out() {
+    binlog_capture::former_versions_of_rows_are_left_out(MARIADB, "c_versioned").await;
+}

@@ -100,7 +100,9 @@ impl From<StreamError> for CdcError {
             StreamError::Statement { .. } | StreamError::Xa { .. } | StreamError::Savepoint { .. } => {
                 CdcErrorKind::Configuration
             }
-            StreamError::Event { error, .. } | StreamError::Rows { error, .. } => Self::from(error.clone()).kind(),
+            StreamError::Event { error, .. } | StreamError::Rows { error, .. } => {
+                Self::from(error.clone()).kind()
+            }
             _ => CdcErrorKind::Source,
         };
         Self::new(kind, error.to_string()).because(error)

@@ -200,13 +200,31 @@ fn full_metadata_stands_for_a_missing_history() {
             table.columns.pop();
             wrong.set_table(table);
         }
-        for other in [wrong, empty()] {
+        // of the same types, which only names and signs tell apart
+        let mut renamed = history.clone();
+        for table in history.tables() {
+            let mut table = table.clone();
+            table.columns.iter_mut().for_each(|column| column.name.push('_'));
+            renamed.set_table(table);
+        }
+        for other in [wrong, renamed, empty()] {
             match read(&[file], facts(version), other) {
                 Ok((found, _)) => assert_eq!(found.columns, expected.columns, "{file}"),
                 Err(error) => panic!("{file}: {error}"),
             }
         }
     }
+}
+
+/// The server logs names and more with the one, and types only with the other.
+#[test]
+fn full_metadata_does_not_replace_what_fits() {
+    let [(_, full), (_, types)] = ["mysql-full", "mysql-v1"].map(|name| {
+        let files = [format!("{name}.1.binlog"), format!("{name}.2.binlog")];
+        read(&[&files[0], &files[1]], facts(MYSQL), empty()).unwrap()
+    });
+    assert!(full.tables().count() > 10);
+    assert!(full.tables().eq(types.tables()));
 }
 
 #[test]
