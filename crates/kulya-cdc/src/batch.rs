@@ -88,6 +88,9 @@ pub(crate) struct Parts {
     pub(crate) headers: Option<Span>,
 }
 
+/// The size of a row in bytes from which a batch's buffer gets room for it at once.
+const LARGE_ROW_BYTES: usize = 512 << 10;
+
 /// A record of a batch that was taken apart.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
@@ -192,6 +195,14 @@ impl Batch {
     /// Returns the buffer, at whose end a record's parts are written before [`push`](Self::push).
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
+    }
+
+    /// Makes room for a record whose row has this size in the log, in bytes, if it is a large one: a buffer
+    /// that grows step by step would take twice its memory.
+    pub(crate) fn reserve_for_row(&mut self, bytes: usize) {
+        if bytes >= LARGE_ROW_BYTES {
+            self.bytes.reserve_exact(bytes + bytes / 16);
+        }
     }
 
     /// Adds a record whose parts have been written to the buffer.

@@ -14,6 +14,9 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+/// A batch that is so many times larger than others is stored before the next one is filled.
+const LARGE_BATCHES: usize = 2;
+
 /// A batch on its way to the sink.
 pub(crate) struct Delivery {
     batch: Batch,
@@ -160,10 +163,19 @@ impl Output<'_> {
         // a batch that was full is followed by another one, which need not grow step by step
         let capacity = if self.is_full() { self.max_batch_bytes + self.max_batch_bytes / 16 } else { 0 };
         let batch = std::mem::replace(&mut self.batch, Batch::with_capacity(capacity));
-        let (committed, reservation) = (self.last_committed, self.reservation.take());
+        let (committed, mut reservation) = (self.last_committed, self.reservation.take());
+        // a row that is much larger than a batch is in memory alone
+        let is_large = batch.size() >= LARGE_BATCHES * self.max_batch_bytes && reservation.is_none();
+        let alone = is_large.then(|| Arc::new(Semaphore::new(1)));
+        if let Some(alone) = &alone {
+            reservation = Reservation::take(alone).await;
+        }
         let sent = self.deliveries.send(Delivery { batch, checkpoint, committed, reservation }).await;
         // the sink shares the source's task
         tokio::task::yield_now().await;
+        if let (Ok(()), Some(alone)) = (&sent, &alone) {
+            Reservation::take(alone).await;
+        }
         sent.map_err(|_| CdcError::new(CdcErrorKind::Unreachable, "the destination has failed"))
     }
 }
@@ -198,5 +210,89 @@ impl Input {
             on_progress(Progress::Stored { records, position });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Position;
+    use crate::batch::Destination;
+    use async_trait::async_trait;
+    use futures::FutureExt;
+    use kulya_store::clock::SystemClock;
+    use std::pin::pin;
+
+    /// Takes one batch for each permit.
+    struct GatedSink(Arc<Semaphore>);
+
+    impl GatedSink {
+        async fn take(&self) -> CdcResult<()> {
+            self.0.acquire().await.expect("the gate is never closed").forget();
+            Ok(())
+        }
+    }
+
+    #[async_trait]
+    impl Sink for GatedSink {
+        async fn position(&mut self) -> CdcResult<Option<Checkpoint>> {
+            Ok(None)
+        }
+
+        async fn stage(&mut self, _: Batch) -> CdcResult<()> {
+            self.take().await
+        }
+
+        async fn commit(&mut self, _: Batch, _: &Checkpoint) -> CdcResult<()> {
+            self.take().await
+        }
+    }
+
+    fn checkpoint() -> Checkpoint {
+        let text = r#"{"system":"1","database":"d","slot":"s","lsn":1}"#;
+        serde_json::from_str::<Position>(text).unwrap().into()
+    }
+
+    #[tokio::test]
+    async fn next_batch_is_filled_while_one_is_stored_but_not_after_a_large_row() {
+        let (clock, control, cancel) =
+            (Arc::<dyn Clock>::from(SystemClock), Control::default(), CancellationToken::new());
+        let gate = Arc::new(Semaphore::new(0));
+        let (mut output, input) = connect(&clock, &|_| (), &cancel, &control, Memory::default());
+        let mut sink = GatedSink(Arc::clone(&gate));
+        let mut stored = pin!(input.write_to(&mut sink, &|_| (), &control));
+        let write = |output: &mut Output<'_>, bytes: usize| {
+            let destination = Arc::new(Destination::of_topic("t"));
+            output.batch.push_copy(&destination, None, Some(&vec![b'x'; bytes]));
+        };
+        let mut advance = async || {
+            assert!(stored.as_mut().now_or_never().is_none(), "the sink waits");
+        };
+        write(&mut output, 100);
+        output.commit(checkpoint()).await.unwrap();
+        advance().await;
+        write(&mut output, 100);
+        output.commit(checkpoint()).await.unwrap();
+        assert_eq!((output.stored(), output.is_idle()), (0, false), "both are on their way");
+        gate.add_permits(2);
+        advance().await;
+        assert!(output.is_idle());
+        for is_staged in [true, false] {
+            let bytes = 3 * output.max_batch_bytes();
+            write(&mut output, bytes);
+            let mut delivery = pin!(async {
+                match is_staged {
+                    true => output.stage().await.unwrap(),
+                    false => drop(output.commit(checkpoint()).await.unwrap()),
+                }
+            });
+            for _ in 0..3 {
+                assert!(delivery.as_mut().now_or_never().is_none(), "it is not stored");
+                advance().await;
+            }
+            gate.add_permits(1);
+            advance().await;
+            delivery.await;
+        }
     }
 }

@@ -251,6 +251,7 @@ impl EventWriter {
         now: &ProcessingTime,
         batch: &mut Batch,
     ) {
+        batch.reserve_for_row(row.bytes());
         let mut findings = Findings::default();
         let is_changed = write_with_optional_columns(
             batch,

@@ -273,6 +273,7 @@ impl LogStream {
             let place = EventPlace { file: &place.file, now: &self.now, statement: statement.as_deref() };
             let to_write = RowsToWrite { change, rows, row };
             let max_bytes = output.max_batch_bytes();
+            output.batch.reserve_for_row(to_write.rows.remaining_bytes());
             if !self.writer.write_rows(to_write, transaction, place, &mut output.batch, max_bytes)? {
                 return Ok(());
             }

@@ -66,8 +66,9 @@ impl Pair {
         self.workload.wait_until(&sql).await;
     }
 
-    /// Waits until the standby keeps a copy of the capture's slot. Its worker makes a temporary one first, and
-    /// keeps it when the capture has confirmed a record of the running transactions that was logged later.
+    /// Waits until the standby keeps a copy of the capture's slot. Its worker makes a temporary one first,
+    /// and keeps it when the capture has confirmed a record of the running transactions that was logged
+    /// later.
     async fn synchronise_slot(&mut self, running: &mut Running) {
         let standby = PostgresWorkload::connect(&self.standby.url("postgres"));
         for sql in ["ALTER SYSTEM SET sync_replication_slots = on", "SELECT pg_reload_conf()"] {

@@ -211,6 +211,11 @@ impl<'e> Rows<'e> {
         Self { kind, table, reader: Reader::new(bytes) }
     }
 
+    /// Returns the size of the rows that are not decoded yet, in bytes.
+    pub(crate) fn remaining_bytes(&self) -> usize {
+        self.reader.rest().len()
+    }
+
     /// Decodes the next row into `row`, whose memory is used again; false after the last row.
     ///
     /// # Errors

@@ -161,6 +161,17 @@ impl Channel {
         }
     }
 
+    /// Waits until the next message has begun; returns the length of its first packet and its first byte.
+    /// Cancel-safe.
+    pub(super) async fn peek(&mut self) -> Result<(usize, u8), ConnectionError> {
+        loop {
+            if let Some(begin) = self.framer.peek(&self.input) {
+                return Ok(begin);
+            }
+            self.fill().await?;
+        }
+    }
+
     /// Waits for further bytes.
     async fn fill(&mut self) -> Result<(), ConnectionError> {
         if self.input.capacity() - self.input.len() < MIN_READ_BYTES {

@@ -85,6 +85,15 @@ impl Framer {
         Ok(Some(Piece { bytes, packet_bytes: packet.bytes, is_last }))
     }
 
+    /// Returns the length of the next packet and its first byte, 0 for an empty one, if they are in the input
+    /// and the packet before it was taken wholly.
+    pub(super) fn peek(&self, input: &[u8]) -> Option<(usize, u8)> {
+        let (&[low, middle, high, _], payload) = input.split_first_chunk::<HEADER_BYTES>()?;
+        let length = u32::from_le_bytes([low, middle, high, 0]) as usize;
+        let first = if length == 0 { 0 } else { *payload.first()? };
+        self.packet.is_none().then_some((length, first))
+    }
+
     fn open_packet(&mut self, input: &mut BytesMut) -> Result<Option<OpenPacket>, PacketError> {
         let Some(&[low, middle, high, found]) = input.first_chunk::<HEADER_BYTES>() else { return Ok(None) };
         let expected = self.take_sequence();
@@ -119,7 +128,9 @@ impl Collector {
         expected_bytes: impl Fn(&[u8]) -> Option<usize>,
     ) -> Result<Option<Bytes>, PacketError> {
         let is_first = self.collected.is_empty();
-        let expected = if is_first { expected_bytes(&piece.bytes) } else { None };
+        // a buffer that grows step by step would take twice its memory
+        let of_packet = (!piece.is_last).then_some(piece.packet_bytes);
+        let expected = if is_first { expected_bytes(&piece.bytes).or(of_packet) } else { None };
         let bytes = (self.collected.len() + piece.bytes.len()).max(expected.unwrap_or_default());
         if bytes > limit {
             self.collected = Vec::new();

@@ -108,7 +108,12 @@ impl Budget {
 }
 
 pub(super) fn is_end(packet: &[u8]) -> bool {
-    packet.first() == Some(&END_MARKER) && packet.len() < END_BYTES
+    packet.first().is_some_and(|first| begins_end(*first, packet.len()))
+}
+
+/// Returns whether a packet of a length that begins with a byte ends a result.
+pub(super) fn begins_end(first: u8, length: usize) -> bool {
+    first == END_MARKER && length < END_BYTES
 }
 
 /// Returns the name in a column's definition, which is the fifth text.

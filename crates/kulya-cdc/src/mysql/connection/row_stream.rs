@@ -106,6 +106,19 @@ impl RowStream<'_> {
         is_row.then_some(true).ok_or_else(|| self.channel.endpoint.malformed("an invalid row"))
     }
 
+    /// Returns the size in bytes of what follows the last row, another row or an error, of which it counts at
+    /// most 16 MiB; `None` at the end. Cancel-safe.
+    ///
+    /// # Errors
+    /// `Timeout` or `Lost` for the network.
+    pub(crate) async fn following(&mut self) -> Result<Option<usize>, ConnectionError> {
+        if self.is_ended {
+            return Ok(None);
+        }
+        let (length, first) = self.channel.peek().await?;
+        Ok((!query::begins_end(first, length)).then_some(length))
+    }
+
     /// Reads a row that begins with a piece, and keeps its short cells. Not cancel-safe.
     async fn cut(&mut self, first: Piece, row: &mut TextRow) -> Result<(), ConnectionError> {
         let mut cutter = RowCutter::new(self.columns.len());

@@ -29,6 +29,11 @@ impl TextRow {
         self.cells.is_empty()
     }
 
+    /// Returns the size of what is kept of the row, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.packet.len()
+    }
+
     /// Returns the row's length in bytes if it was too long to be kept, so that only its short cells are
     /// there.
     pub(crate) fn cut_from(&self) -> Option<usize> {

@@ -10,7 +10,7 @@ use crate::mysql::events::EventWriter;
 use crate::mysql::key_range::KeyColumns;
 use crate::mysql::offset::LogPoint;
 use crate::mysql::source_block::Origin;
-use crate::snapshot_parts::{HandOver, ReadRange};
+use crate::snapshot_parts::{HandOver, LARGE_ROW_BYTES, ReadRange};
 use crate::snapshot_progress::Key;
 use crate::{CdcError, CdcResult};
 use kulya_store::clock::Clock;
@@ -91,13 +91,11 @@ impl Reader {
         session.hold(info).await?;
         let rows = session.connection.query_rows(&work.select(range)).await;
         let mut rows = rows.map_err(|error| read_error(info, error))?.cutting_long_rows();
-        // a row is held back until it is known whether it is the last one
-        let (mut row, mut next) = (TextRow::default(), TextRow::default());
+        let mut row = TextRow::default();
         let mut rest = ReadRange { cut: *cut, ..range.clone() };
         let mut is_first = range.after.is_none();
-        let mut is_row = next_row(&mut rows, &mut row, (info, &table), output).await?;
-        while is_row {
-            let is_followed = next_row(&mut rows, &mut next, (info, &table), output).await?;
+        while next_row(&mut rows, &mut row, (info, &table), output).await? {
+            let is_followed = rows.following().await.map_err(|error| read_error(info, error))?.is_some();
             let mark = place.mark(is_first, !is_followed && range.to.is_none());
             is_first = false;
             let now = context.now();
@@ -109,11 +107,11 @@ impl Reader {
                     Some(key) => Some(rest.take_to(key_of(key, &table, &row, info)?)),
                     None => None,
                 };
+                // of a large row, which the batch has
+                row = TextRow::default();
                 output.hand_over(completes).await?;
                 output.batch.declare(&table.events.destination);
             }
-            std::mem::swap(&mut row, &mut next);
-            is_row = is_followed;
         }
         drop(rows);
         work.set_version(&table);
@@ -130,19 +128,25 @@ fn key_of(key: &KeyColumns, table: &EventTable, row: &TextRow, info: &TableInfo)
     })
 }
 
-/// Reads the next row; false after the last one. Events of rows that are larger than an event can be are left
-/// out.
+/// Reads the next row; false after the last one. Before a large one, waits until the one before is stored.
+/// Events of rows that are larger than an event can be are left out.
 async fn next_row(
     rows: &mut RowStream<'_>,
     row: &mut TextRow,
     (info, table): (&TableInfo, &EventTable),
     output: &mut HandOver<Work>,
 ) -> CdcResult<bool> {
-    while rows.next_into(row).await.map_err(|error| read_error(info, error))? {
+    loop {
+        let bytes = rows.following().await.map_err(|error| read_error(info, error))?;
+        if bytes.is_some_and(|bytes| bytes > LARGE_ROW_BYTES) {
+            output.reserve_large_row().await;
+        }
+        if !rows.next_into(row).await.map_err(|error| read_error(info, error))? {
+            return Ok(false);
+        }
         match row.cut_from() {
             Some(bytes) => EventWriter::omit_snapshot_row(table, row, bytes, &mut output.batch),
             None => return Ok(true),
         }
     }
-    Ok(false)
 }

@@ -1,8 +1,8 @@
 //! A TCP stream that can be detached from the runtime's event loop.
 //!
 //! An attached socket wakes the runtime for each packet, also while nobody reads. PostgreSQL sends each
-//! message by itself, so a reader that waits until many have arrived would pay a switch of threads for each of
-//! them. A detached socket is read directly, and attached again when it has nothing.
+//! message by itself, so a reader that waits until many have arrived would pay a switch of threads for each
+//! of them. A detached socket is read directly, and attached again when it has nothing.
 
 use std::io::{self, Read as _, Write as _};
 use std::pin::Pin;
@@ -38,7 +38,7 @@ impl DetachableStream {
         };
     }
 
-    /// Accesses the stream directly while it is detached; `None` if it has to be attached for that, and it is.
+    /// Accesses the stream directly while it is detached; `None` if it has to wait, and is attached for that.
     fn try_detached<T>(
         &mut self,
         mut access: impl FnMut(&mut std::net::TcpStream) -> io::Result<T>,

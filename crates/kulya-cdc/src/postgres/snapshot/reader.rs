@@ -50,10 +50,7 @@ impl Reader {
             let is_followed = self.session.is_followed().await?;
             let mark = info.place.mark(is_first, !is_followed && range.to.is_none());
             is_first = false;
-            if frame.payload.len() > LARGE_ROW_BYTES {
-                // a buffer that grows step by step takes more
-                self.output.batch.buffer().reserve(frame.payload.len() + frame.payload.len() / 8);
-            }
+            self.output.batch.reserve_for_row(frame.payload.len());
             self.writer.write(&frame.payload, mark, &mut table, &mut self.output.batch);
             self.output.rows += 1;
             if is_followed && self.output.is_due() {

@@ -60,7 +60,10 @@ impl ReplicationStream<'_> {
             // a table is described once per session, possibly within a skipped transaction
             Message::Relation(relation) => self.on_relation(relation, output).await,
             _ if self.transaction.as_ref().is_none_or(|transaction| transaction.is_skipped) => Ok(()),
-            change => self.on_change(change, lsn, output),
+            change => {
+                output.batch.reserve_for_row(data.len());
+                self.on_change(change, lsn, output)
+            }
         }
     }
 

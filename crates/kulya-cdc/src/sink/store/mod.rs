@@ -16,12 +16,13 @@ pub(crate) use names::sanitize_name;
 pub use settings::{RefusedSchema, StoreSettings};
 
 use crate::batch::{Batch, Destination};
-use crate::{CdcResult, Checkpoint, Sink};
+use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Sink};
 use appends::{Encoded, Refusal, Refused};
 use async_trait::async_trait;
 use bytes::Bytes;
 use kulya_registry_api::SchemaRegistry;
 use kulya_store::framing::MAX_EVENT_BYTES;
+use kulya_store::supervision;
 use kulya_store::{
     Append, Commit, Condition, Scope, StreamStore, TableChange, TableId, Transaction, Version,
 };
@@ -110,7 +111,7 @@ impl StoreSink {
             appends.append(&mut dead_letters);
             if refused.is_empty() { Ok(write(appends).await) } else { Err((appends, refused, write)) }
         };
-        let done = if is_large { on_another_task(work).await } else { work.await };
+        let done = if is_large { on_another_task(work).await? } else { work.await };
         let (mut appends, refused, write) = match done {
             Ok(done) => return Ok(done),
             Err(refused) => refused,
@@ -198,12 +199,11 @@ impl StoreSink {
     }
 }
 
-async fn on_another_task<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    match AbortOnDropHandle::new(tokio::spawn(work)).await {
-        Ok(done) => done,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        // the runtime shuts down
-        Err(_) => std::future::pending().await,
+async fn on_another_task<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> CdcResult<T> {
+    match AbortOnDropHandle::new(supervision::spawn_logged("writer of changes", work)).await {
+        Ok(Some(done)) => Ok(done),
+        Ok(None) => Err(CdcError::new(CdcErrorKind::Store, "the writer of changes panicked: see the log")),
+        Err(_) => Err(CdcError::new(CdcErrorKind::Unreachable, "the program stops")),
     }
 }
 

@@ -97,6 +97,41 @@ async fn a_stream_that_is_dropped_closes_the_connection() {
 }
 
 #[tokio::test]
+async fn size_of_the_next_row_is_known_before_it_is_read() {
+    let (mut connection, mut server) = logged_in().await;
+    let long = [&[0xfe][..], &100_000u64.to_le_bytes(), &vec![b'x'; 100_000]].concat();
+    let messages = [&b"\x01x"[..], &long, b"\x01y", END];
+    let ((), ()) = tokio::join!(
+        async {
+            let mut stream = connection.query_rows("SELECT a FROM t").await.unwrap();
+            for size in [2, 100_009, 2] {
+                assert_eq!(stream.following().await.unwrap(), Some(size));
+                assert_eq!(stream.following().await.unwrap(), Some(size), "nothing was taken");
+                assert!(stream.next_row().await.unwrap().is_some());
+            }
+            assert_eq!(stream.following().await.unwrap(), None);
+            assert!(stream.next_row().await.unwrap().is_none());
+            assert_eq!(stream.following().await.unwrap(), None);
+        },
+        send(&mut server, &messages)
+    );
+    let mut changed = error(1412, "changed");
+    changed.truncate(9);
+    for (message, size) in [(&changed[..], 9), (b"", 0)] {
+        let (mut connection, mut server) = logged_in().await;
+        let messages = [message];
+        let ((), ()) = tokio::join!(
+            async {
+                let mut stream = connection.query_rows("SELECT a FROM t").await.unwrap();
+                assert_eq!(stream.following().await.unwrap(), Some(size));
+                stream.next_row().await.unwrap_err();
+            },
+            send(&mut server, &messages)
+        );
+    }
+}
+
+#[tokio::test]
 async fn invalid_rows_are_refused() {
     for message in [&b"\x05x"[..], b"\x01x\x01y", b""] {
         let (mut connection, mut server) = logged_in().await;
