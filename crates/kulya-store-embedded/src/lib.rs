@@ -61,6 +61,7 @@ mod repair;
 mod salvage;
 mod state;
 mod store;
+mod varint;
 mod verify;
 mod wakeup;
 

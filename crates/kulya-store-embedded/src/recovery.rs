@@ -138,7 +138,6 @@ fn replay_all(folder: &Folder, index: &Arc<dyn Index>, names: &[LogName]) -> Res
 /// Writes to the index what is only in the state.
 pub(crate) fn write_to_index(state: &mut State) -> Result<()> {
     let mut pending = checkpoint::prepare(state);
-    pending.changes.retain(|(key, _)| key != crate::index::CHECKPOINT);
     for (file, bytes) in checkpoint::replaced_entries(&*state.index, &pending).map_err(index_error)? {
         state.files.remove_live(file, bytes);
     }

@@ -3,7 +3,9 @@
 //! A block is a log file u32 and, for each extent, as varints: the distance from the end of the previous
 //! one, the length, the position and the time (both as signed differences from the previous one), and the
 //! checksum.
+
 use crate::extent::Extent;
+use crate::varint::{put_varint, take_varint, unzigzag, zigzag};
 
 /// The maximum number of extents in a block, which a lookup unpacks.
 pub(crate) const BLOCK_EXTENTS: usize = 128;
@@ -50,36 +52,6 @@ pub(crate) fn unpack(start: u64, bytes: &[u8]) -> Option<Vec<Extent>> {
         previous = extent;
     }
     Some(extents)
-}
-
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
-}
-
-/// Zigzag encoding of a signed difference.
-fn zigzag(difference: u64) -> u64 {
-    (difference << 1) ^ ((difference as i64 >> 63) as u64)
-}
-
-fn unzigzag(value: u64) -> u64 {
-    (value >> 1) ^ (value & 1).wrapping_neg()
 }
 
 #[cfg(test)]

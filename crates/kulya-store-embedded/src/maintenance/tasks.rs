@@ -10,7 +10,7 @@ use crate::log_name::LogName;
 use crate::op::SegmentKey;
 use crate::state::{self, Slot, State};
 use kulya_store::Result;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The number of index entries that garbage collection removes in one batch.
@@ -75,6 +75,7 @@ impl Maintenance {
         let replaced = checkpoint::replaced_entries(&*index, &pending).map_err(index_error)?;
         pending.files.remove_live_all(&replaced);
         let mut changes = std::mem::take(&mut pending.changes);
+        changes.push(checkpoint::record_change(&pending.record));
         changes.push(checkpoint::files_change(&pending.files));
         index.write(changes).map_err(index_error)?;
         self.last = Some(Checkpoint {
@@ -135,7 +136,8 @@ impl Maintenance {
     fn collect_range(&mut self, from: Vec<u8>, to: Vec<u8>, end: u64) -> Result<()> {
         let index = self.index();
         let mut changes: Vec<IndexChange> = Vec::new();
-        let mut released = Vec::new();
+        // of each log file: a block has many extents
+        let mut released: BTreeMap<u32, u64> = BTreeMap::new();
         for entry in index.range(&from, &to) {
             let entry = entry.map_err(index_error)?;
             if index::segment_of(&entry.0).is_some() {
@@ -143,12 +145,14 @@ impl Maintenance {
                 if block.last().is_some_and(|last| last.end() > end) {
                     break;
                 }
-                released.extend(block.iter().map(|extent| (extent.file, extent.size())));
+                for extent in block {
+                    *released.entry(extent.file).or_default() += extent.size();
+                }
             } else {
                 let stored = index::StoredEntry::decode(&entry.1);
                 let stored = stored.ok_or_else(|| index_error(index::corrupt()))?;
                 let key = entry.0.get(5..).unwrap_or_default();
-                released.push((stored.file, Slot::size(key, &stored.value)));
+                *released.entry(stored.file).or_default() += Slot::size(key, &stored.value);
             }
             changes.push((entry.0.to_vec(), None));
             if changes.len() == GC_BATCH_CHANGES {
@@ -162,8 +166,9 @@ impl Maintenance {
         &mut self,
         index: &dyn Index,
         mut changes: Vec<IndexChange>,
-        released: Vec<(u32, u64)>,
+        released: BTreeMap<u32, u64>,
     ) -> Result<()> {
+        let released = Vec::from_iter(released);
         let Some(last) = self.last.as_mut().filter(|_| !changes.is_empty()) else { return Ok(()) };
         last.files.remove_live_all(&released);
         changes.push(checkpoint::files_change(&last.files));
@@ -177,7 +182,7 @@ impl Maintenance {
         let Some(last) = &self.last else { return Ok(None) };
         let in_use: HashSet<u32> = {
             let state = self.read();
-            let staged = state.staged.values().flat_map(|staged| &staged.runs).map(|(_, extent)| extent.file);
+            let staged = state.staged.values().flat_map(|staged| staged.runs.files());
             // also those of committed transactions that are not in the index yet
             staged.chain(state.transaction_starts.iter().map(|placed| placed.file)).collect()
         };

@@ -130,7 +130,8 @@ impl Salvage {
             return 0;
         }
         // staged events that a lost frame may have committed
-        let staged: u64 = self.state.staged.values().flat_map(|it| it.lengths.values()).sum();
+        let staged = self.state.staged.values().flat_map(|staged| staged.runs.segments());
+        let staged: u64 = staged.map(|(_, length)| length).sum();
         if has_sync_mark { lost + staged } else { (lost + staged).max(UNKNOWN_BYTES) }
     }
 }

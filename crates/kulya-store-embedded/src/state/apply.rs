@@ -7,7 +7,7 @@ use crate::op::{Op, SegmentKey, copy_bytes};
 use kulya_store::{
     CommitReceipt, REMEMBERED_OUTCOMES, Scope, StreamId, TableId, Version, WriterId, WriterMark, framing,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl State {
     /// Applies an op; `file` and `position` locate its events. Fails with a message if the op does not fit
@@ -39,7 +39,7 @@ impl State {
                 let extent = Extent { start: *start, time, file, position, length, checksum };
                 self.recent.0 += 1;
                 self.files.add_live(file, extent.size());
-                self.segment_mut(*segment)?.add(extent);
+                self.segment_mut(*segment)?.add(extent)?;
             }
             Op::Put { table, version, key, value } => {
                 self.version = self.version.max(*version);
@@ -60,40 +60,40 @@ impl State {
                 let extent = Extent { start: *offset, time: 0, file, position, length, checksum };
                 self.files.add_live(file, extent.size());
                 let staged = self.staged.entry(*transaction).or_default();
-                staged.lengths.insert(*segment, extent.end());
                 staged.events += framing::count(events);
-                staged.runs.push((*segment, extent));
+                staged.runs.push(*segment, &extent);
             }
             Op::CommitStaged { transaction, version, changes, time, starts } => {
                 self.time = self.time.max(*time);
                 self.last_transaction = self.last_transaction.max(*transaction);
                 self.record_outcome(*transaction, *version, *changes);
                 let starts: BTreeMap<SegmentKey, u64> = starts.iter().copied().collect();
+                let mut placed = BTreeSet::new();
                 for (segment, extent) in self.staged.remove(transaction).unwrap_or_default().runs {
                     let Some(start) = starts.get(&segment) else {
                         return Err(format!(
                             "transaction {transaction} was committed without all of its segments"
                         ));
                     };
-                    let placed = TransactionStart {
-                        file: extent.file,
-                        transaction: *transaction,
-                        segment,
-                        start: *start,
-                    };
-                    if self.transaction_starts.last() != Some(&placed) {
-                        self.transaction_starts.push(placed);
+                    // one for all of its runs, which alternate with those of other segments
+                    if placed.insert((extent.file, segment)) {
+                        self.transaction_starts.push(TransactionStart {
+                            file: extent.file,
+                            transaction: *transaction,
+                            segment,
+                            start: *start,
+                        });
                     }
                     let start =
                         start.checked_add(extent.start).ok_or("the offset of a transaction overflows")?;
                     self.recent.0 += 1;
-                    self.segment_mut(segment)?.add(Extent { start, time: *time, ..extent });
+                    self.segment_mut(segment)?.add(Extent { start, time: *time, ..extent })?;
                 }
             }
             Op::AbortStaged { transaction } => {
                 self.last_transaction = self.last_transaction.max(*transaction);
                 let staged = self.staged.remove(transaction).unwrap_or_default();
-                self.release_extents(staged.runs.iter().map(|(_, extent)| extent));
+                self.release_extents(staged.runs.into_iter().map(|(_, extent)| extent));
             }
             Op::DeleteScope { name } => {
                 self.scopes.remove(&Scope::stored(name).map_err(|e| e.to_string())?);
@@ -103,7 +103,10 @@ impl State {
                 let epoch = self.stream_mut(*id)?.epoch;
                 if let Some(name) = self.stream_names.remove(id) {
                     let deleted = self.streams.remove(&name);
-                    let extents = deleted.iter().flat_map(|stream| &stream.segments).flat_map(|s| &s.recent);
+                    let extents = deleted
+                        .into_iter()
+                        .flat_map(|stream| stream.segments)
+                        .flat_map(|segment| segment.recent.into_extents());
                     self.release_extents(extents);
                     self.garbage.streams.insert(*id);
                     self.deleted_epochs.insert(name, epoch);
@@ -111,7 +114,9 @@ impl State {
             }
             Op::Truncate { segment, offset } => {
                 let truncated = self.segment_mut(*segment)?.truncate(*offset);
-                self.release_extents(truncated.iter());
+                for (file, bytes) in truncated {
+                    self.files.remove_live(file, bytes);
+                }
                 self.garbage.segments.insert(*segment);
             }
             Op::DeleteTable { id } => {
@@ -142,9 +147,8 @@ impl State {
                 self.record_outcome(*transaction, *version, *changes)
             }
             Op::LostEvents { segment, start, time, length } => {
-                start.checked_add(u64::from(*length)).ok_or("the offset of lost events overflows")?;
                 self.recent.0 += 1;
-                self.segment_mut(*segment)?.add(Extent::lost(*start, *time, *length));
+                self.segment_mut(*segment)?.add(Extent::lost(*start, *time, *length))?;
             }
             Op::Footer { version, last_transaction, next_stream, next_table, time, .. } => {
                 self.version = self.version.max(*version);
@@ -174,5 +178,60 @@ impl State {
             self.files.remove_live(file, Slot::size(key, &value));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::TemporaryIndex;
+    use kulya_store::Retention;
+    use std::sync::Arc;
+
+    const KEYS: [SegmentKey; 2] = [SegmentKey { stream: 0, number: 0 }, SegmentKey { stream: 0, number: 1 }];
+
+    /// Returns a state whose transaction 7 has staged 10 bytes for two segments in turn, `rounds` times in
+    /// each of two log files.
+    fn staged(rounds: u64) -> State {
+        let mut state = State::new(Arc::new(TemporaryIndex::default()));
+        let retention = Retention::default();
+        let create =
+            Op::CreateStream { id: 0, segments: 2, epoch: 0, retention, scope: "shop", name: "orders" };
+        state.apply(&create, 0, 0).unwrap();
+        for round in 0..2 * rounds {
+            for segment in KEYS {
+                let (offset, events) = (10 * round, [0; 10].as_slice());
+                let op = Op::Stage { transaction: 7, segment, offset, checksum: 1, events };
+                state.apply(&op, (round / rounds) as u32, 100 * round).unwrap();
+            }
+        }
+        state
+    }
+
+    fn commit(starts: &[(SegmentKey, u64)]) -> Op<'static> {
+        Op::CommitStaged { transaction: 7, version: 0, changes: 0, time: 5, starts: starts.to_vec() }
+    }
+
+    #[test]
+    fn transaction_has_one_start_for_a_segment_in_a_log_file() {
+        let mut state = staged(50);
+        state.apply(&commit(&[(KEYS[0], 0), (KEYS[1], 40)]), 1, 0).unwrap();
+        let placed: Vec<_> =
+            state.transaction_starts.iter().map(|of| (of.file, of.segment, of.start)).collect();
+        assert_eq!(placed, [(0, KEYS[0], 0), (0, KEYS[1], 40), (1, KEYS[0], 0), (1, KEYS[1], 40)]);
+        assert_eq!(state.recent.0, 200);
+        assert!(state.staged.is_empty());
+        assert_eq!(state.segment_at(KEYS[1]).unwrap().tail, 40 + 1000);
+    }
+
+    #[test]
+    fn offsets_that_overflow_are_rejected() {
+        let events = [0; 10].as_slice();
+        let append = Op::Append { segment: KEYS[0], start: u64::MAX - 5, time: 0, checksum: 1, events };
+        assert!(staged(1).apply(&append, 0, 0).unwrap_err().contains("overflows"));
+        for start in [u64::MAX, u64::MAX - 15] {
+            let starts = [(KEYS[0], start), (KEYS[1], 0)];
+            assert!(staged(1).apply(&commit(&starts), 1, 0).unwrap_err().contains("overflows"));
+        }
     }
 }

@@ -54,7 +54,7 @@ impl State {
             if is_enough(&found) {
                 break;
             }
-            found.push(*extent);
+            found.push(extent);
         }
         Ok(found)
     }
@@ -99,7 +99,8 @@ impl State {
         if high < recent_from {
             return Ok(high);
         }
-        Ok(first_of(&segment.recent).unwrap_or(segment.tail))
+        let first = segment.recent.first_since(time);
+        Ok(first.map_or(segment.tail, |extent| extent.start.max(segment.head)))
     }
 
     /// Returns the last change of a key: its version, log file, and the value unless it was removed.

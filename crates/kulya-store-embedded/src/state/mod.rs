@@ -5,7 +5,9 @@ mod apply;
 mod block_cache;
 mod files;
 mod lookup;
+mod recent;
 mod segment;
+mod staged;
 mod table;
 
 use crate::extent::Extent;
@@ -14,6 +16,7 @@ use block_cache::BlockCache;
 pub(crate) use files::{LogFiles, LogInfo};
 pub(crate) use lookup::{block, indexed_slot};
 pub(crate) use segment::Segment;
+pub(crate) use staged::{StagedEvents, StagedRuns};
 pub(crate) use table::{Slot, Table};
 
 use crate::frame::LogEnd;
@@ -39,18 +42,6 @@ impl Stream {
     pub(crate) fn config(&self) -> StreamConfig {
         StreamConfig::with_segments(self.segments.len() as u32).retention(self.retention)
     }
-}
-
-/// The staged events of an open transaction.
-#[derive(Default)]
-pub(crate) struct StagedEvents {
-    /// The extents; the start of an extent is relative to the transaction's events for its segment until
-    /// the commit.
-    pub(crate) runs: Vec<(SegmentKey, Extent)>,
-    /// The number of bytes for each segment.
-    pub(crate) lengths: BTreeMap<SegmentKey, u64>,
-    /// The number of events.
-    pub(crate) events: u64,
 }
 
 /// The start of a committed transaction's events in a segment, for the part that was staged in one log
@@ -171,15 +162,13 @@ impl State {
 
     /// Returns the number of bytes that a transaction has staged for a segment.
     pub(crate) fn staged_length(&self, transaction: u64, segment: SegmentKey) -> u64 {
-        let lengths = self.staged.get(&transaction).map(|staged| &staged.lengths);
-        lengths.and_then(|lengths| lengths.get(&segment)).copied().unwrap_or_default()
+        self.staged.get(&transaction).map_or(0, |staged| staged.runs.length_of(segment))
     }
 
     /// Returns where the events of a transaction start in each of its segments if it commits now. Fails if
     /// a stream was sealed or deleted.
     pub(crate) fn staged_starts(&self, transaction: u64) -> Result<Vec<(SegmentKey, u64)>> {
-        let lengths = self.staged.get(&transaction).map(|staged| &staged.lengths);
-        let start = |segment: &SegmentKey| {
+        let start = |(segment, _): (SegmentKey, u64)| {
             let Some(name) = self.stream_names.get(&segment.stream) else {
                 return Err(Error::not_found("a stream with staged events of this transaction"));
             };
@@ -187,9 +176,10 @@ impl State {
             if stream.sealed {
                 return Err(Error::sealed(name));
             }
-            Ok((*segment, stream.segments.get(segment.number as usize).map_or(0, |segment| segment.tail)))
+            Ok((segment, stream.segments.get(segment.number as usize).map_or(0, |segment| segment.tail)))
         };
-        lengths.into_iter().flat_map(BTreeMap::keys).map(start).collect()
+        let staged = self.staged.get(&transaction);
+        staged.into_iter().flat_map(|staged| staged.runs.segments()).map(start).collect()
     }
 
     /// Returns whether a scope has no streams and no tables.
@@ -220,12 +210,12 @@ impl State {
     /// Aborts the open transactions, which end with the process that opened them.
     pub(crate) fn abort_open_transactions(&mut self) {
         for staged in std::mem::take(&mut self.staged).into_values() {
-            self.release_extents(staged.runs.iter().map(|(_, extent)| extent));
+            self.release_extents(staged.runs.into_iter().map(|(_, extent)| extent));
         }
     }
 
     /// Subtracts extents that are no longer readable from the live bytes of their files.
-    fn release_extents<'a>(&mut self, extents: impl Iterator<Item = &'a Extent>) {
+    fn release_extents(&mut self, extents: impl Iterator<Item = Extent>) {
         for extent in extents {
             self.files.remove_live(extent.file, extent.size());
         }

@@ -1,13 +1,14 @@
 //! A segment: its head and tail, and the extents that are not in the index yet.
 
+use super::recent::RecentExtents;
 use crate::extent::Extent;
+use std::collections::BTreeMap;
 
 /// The state of a segment.
 #[derive(Debug, Default)]
 pub(crate) struct Segment {
-    /// Extents that are not in the index yet, in order of `start` and without gaps; while compacted files
-    /// are read, out of order and with gaps.
-    pub(crate) recent: Vec<Extent>,
+    /// The extents that are not in the index yet.
+    pub(crate) recent: RecentExtents,
     /// The offset of the first readable event.
     pub(crate) head: u64,
     pub(crate) tail: u64,
@@ -16,35 +17,37 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    pub(super) fn add(&mut self, extent: Extent) {
-        self.tail = self.tail.max(extent.end());
+    /// Adds an extent. Fails with a message if its end overflows, which means damage.
+    pub(super) fn add(&mut self, extent: Extent) -> Result<(), String> {
+        let end = extent.start.checked_add(extent.length.into());
+        self.tail = self.tail.max(end.ok_or("the offset of events overflows")?);
         self.recent.push(extent);
+        Ok(())
     }
 
     /// Returns the offset from which on the index is not needed.
     pub(crate) fn recent_from(&self) -> u64 {
-        self.recent.first().map_or(self.tail, |extent| extent.start)
+        self.recent.start().unwrap_or(self.tail)
     }
 
-    /// Returns the recent extents from the one that contains `offset` on.
-    pub(crate) fn recent_at(&self, offset: u64) -> &[Extent] {
-        let first = self.recent.partition_point(|extent| extent.end() <= offset);
-        self.recent.get(first..).unwrap_or_default()
+    /// Iterates over the recent extents from the one that contains `offset` on.
+    pub(crate) fn recent_at(&self, offset: u64) -> impl Iterator<Item = Extent> + '_ {
+        self.recent.at(offset)
     }
 
-    /// Moves the head, and returns the recent extents before it.
-    pub(super) fn truncate(&mut self, offset: u64) -> Vec<Extent> {
+    /// Moves the head, and returns what the recent extents before it occupy in the log: file id and bytes.
+    pub(super) fn truncate(&mut self, offset: u64) -> BTreeMap<u32, u64> {
         self.head = self.head.max(offset);
         self.tail = self.tail.max(self.head);
-        let head = self.head;
-        self.recent.extract_if(.., |extent| extent.end() <= head).collect()
+        let mut removed = BTreeMap::new();
+        self.recent.remove_before(self.head, |extent| {
+            *removed.entry(extent.file).or_default() += extent.size();
+        });
+        removed
     }
 
     /// Drops the extents before `offset`, which are in the index now.
     pub(crate) fn drop_indexed(&mut self, offset: u64) {
-        self.recent.retain(|extent| extent.start >= offset);
-        if self.recent.len() * 4 < self.recent.capacity() {
-            self.recent.shrink_to_fit();
-        }
+        self.recent.drop_before(offset);
     }
 }

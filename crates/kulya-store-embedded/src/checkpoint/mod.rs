@@ -5,17 +5,19 @@
 //! the log is synced up to there, the copy is written to the index in one batch, and only then dropped from
 //! the state. So the index never contains anything that the log could still lose.
 
+mod staged;
+
 use crate::extent::Extent;
 use crate::frame::LogEnd;
 use crate::index::{self, BLOCK_EXTENTS, Index, IndexChange};
 use crate::log_name::{LogName, LogPosition};
 use crate::op::SegmentKey;
-use crate::state::{self, LogFiles, LogInfo, Segment, Slot, StagedEvents, State, Stream, Table};
+use crate::state::{self, LogFiles, LogInfo, Segment, Slot, StagedEvents, StagedRuns, State, Stream, Table};
 use kulya_store::{
     CommitReceipt, Retention, Scope, StreamId, TableId, Version, WriterId, WriterMark, WriterMarks,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +51,7 @@ pub(crate) struct CatalogRecord {
     writers: Vec<(u128, u64)>,
     /// Id, version, number of changes.
     outcomes: Vec<(u64, u64, u32)>,
-    staged: Vec<(u64, Vec<StagedRecord>)>,
+    staged: Vec<(u64, StagedRuns)>,
     garbage_streams: Vec<u32>,
     garbage_tables: Vec<u32>,
 }
@@ -138,16 +140,6 @@ struct StreamRecord {
     segments: Vec<(u64, u64, u64)>,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
-struct StagedRecord {
-    segment: (u32, u32),
-    start: u64,
-    file: u32,
-    position: u64,
-    length: u32,
-    checksum: u32,
-}
-
 #[derive(Serialize, Deserialize)]
 struct FileRecord {
     id: u32,
@@ -211,17 +203,13 @@ pub(crate) fn prepare(state: &State) -> PendingCheckpoint {
         let key = index::staged_key(start.file, start.transaction, start.segment);
         pending.changes.push((key, Some(start.start.to_be_bytes().to_vec())));
     }
-    let record = postcard::to_stdvec(&pending.record).expect("serializing to memory does not fail");
-    pending.changes.push((index::CHECKPOINT.to_vec(), Some(with_checksum(record))));
     pending
 }
 
 fn prepare_segment(key: SegmentKey, segment: &Segment, pending: &mut PendingCheckpoint) {
-    let mut extents = segment.recent.clone();
-    // they are in order, unless they come from compacted files
-    extents.sort_by_key(|extent| extent.start);
-    pending.changes.extend(blocks(key, &extents));
-    pending.segments.push((key, extents.last().map_or(0, Extent::end)));
+    let change = |(start, block)| (index::block_key(key, start), Some(block));
+    pending.changes.extend(segment.recent.index_blocks().map(change));
+    pending.segments.push((key, segment.recent.end()));
 }
 
 /// Packs extents of one segment, which are in order, into index blocks.
@@ -231,6 +219,11 @@ pub(crate) fn blocks(key: SegmentKey, extents: &[Extent]) -> impl Iterator<Item 
     runs.flat_map(|extents| extents.chunks(BLOCK_EXTENTS)).filter_map(move |extents| {
         Some((index::block_key(key, extents.first()?.start), Some(index::pack(extents))))
     })
+}
+
+/// Returns the index change for the record.
+pub(crate) fn record_change(record: &CatalogRecord) -> IndexChange {
+    (index::CHECKPOINT.to_vec(), Some(encode(record)))
 }
 
 /// Returns the index change for the log files.
@@ -245,8 +238,7 @@ pub(crate) fn files_change(files: &LogFiles) -> IndexChange {
         end: info.end,
     };
     let records: Vec<FileRecord> = files.by_id.iter().map(record).collect();
-    let bytes = postcard::to_stdvec(&records).expect("serializing to memory does not fail");
-    (index::FILES.to_vec(), Some(with_checksum(bytes)))
+    (index::FILES.to_vec(), Some(encode(&records)))
 }
 
 /// Returns what the table entries that a checkpoint replaces in the index occupy in the log: file id and
@@ -297,14 +289,6 @@ pub(crate) fn record(state: &State) -> CatalogRecord {
         bytes: stream.retention.bytes,
         segments: stream.segments.iter().map(|s| (s.head, s.tail, s.collected_to)).collect(),
     };
-    let run = |(segment, extent): &(SegmentKey, Extent)| StagedRecord {
-        segment: (segment.stream, segment.number),
-        start: extent.start,
-        file: extent.file,
-        position: extent.position,
-        length: extent.length,
-        checksum: extent.checksum,
-    };
     let outcome = |(id, done): (&u64, &CommitReceipt)| {
         (*id, done.versions.first().map_or(0, |version| version.0), done.versions.len() as u32)
     };
@@ -331,11 +315,7 @@ pub(crate) fn record(state: &State) -> CatalogRecord {
             .collect(),
         writers: state.writers.oldest_first().map(|mark| (mark.writer.0, mark.event_number)).collect(),
         outcomes: state.outcomes.iter().map(outcome).collect(),
-        staged: state
-            .staged
-            .iter()
-            .map(|(id, staged)| (*id, staged.runs.iter().map(run).collect()))
-            .collect(),
+        staged: state.staged.iter().map(|(id, staged)| (*id, staged.runs.clone())).collect(),
         garbage_streams: state.garbage.streams.iter().copied().collect(),
         garbage_tables: state.garbage.tables.iter().copied().collect(),
     }
@@ -402,25 +382,24 @@ fn restore(record: CatalogRecord, state: &mut State) -> kulya_store::Result<()> 
     for (id, version, changes) in record.outcomes {
         state.record_outcome(id, version, changes);
     }
-    let mut staged: HashMap<u64, StagedEvents> = HashMap::new();
-    for (id, runs) in record.staged {
-        let found = staged.entry(id).or_default();
-        for StagedRecord { segment, start, file, position, length, checksum } in runs {
-            let segment = SegmentKey { stream: segment.0, number: segment.1 };
-            let extent = Extent { start, time: 0, file, position, length, checksum };
-            found.lengths.insert(segment, start.saturating_add(length.into()));
-            found.runs.push((segment, extent));
-        }
-    }
-    state.staged = staged;
+    let staged = |(id, runs)| (id, StagedEvents { runs, events: 0 });
+    state.staged = record.staged.into_iter().map(staged).collect();
     state.garbage.streams.extend(record.garbage_streams);
     state.garbage.tables.extend(record.garbage_tables);
     Ok(())
 }
 
-/// Prepends a checksum, since the content decides which part of the log is replayed.
-fn with_checksum(bytes: Vec<u8>) -> Vec<u8> {
-    [crc32c::crc32c(&bytes).to_be_bytes().as_slice(), &bytes].concat()
+/// Encodes a value, after a checksum, since the content decides which part of the log is replayed.
+fn encode(value: &impl Serialize) -> Vec<u8> {
+    // a record may have megabytes: of the exact size, as the index keeps it in memory
+    let length = postcard::experimental::serialized_size(value);
+    let mut bytes = Vec::with_capacity(4 + length.expect("serializing to memory does not fail"));
+    bytes.extend([0; 4]);
+    let mut bytes = postcard::to_extend(value, bytes).expect("serializing to memory does not fail");
+    if let Some((checksum, value)) = bytes.split_first_chunk_mut::<4>() {
+        *checksum = crc32c::crc32c(value).to_be_bytes();
+    }
+    bytes
 }
 
 fn verify_checksum(bytes: &[u8]) -> io::Result<&[u8]> {
