@@ -300,6 +300,26 @@ impl CaptureSettings {
         Ok(())
     }
 
+    /// Warns of the patterns that name none of the captured tables, which are schemas, or databases, and
+    /// tables.
+    pub(crate) fn warn_of_unmatched_patterns<'t>(&self, tables: impl Iterator<Item = (&'t str, &'t str)>) {
+        let patterns = self.unmatched_patterns(&tables.collect::<Vec<_>>());
+        if !patterns.is_empty() {
+            tracing::warn!(
+                patterns = patterns.join(", "),
+                "no table matches these patterns: check them (case counts; a view has no changes in the log)"
+            );
+        }
+    }
+
+    fn unmatched_patterns(&self, tables: &[(&str, &str)]) -> Vec<String> {
+        let is_unmatched = |pattern: &&String| {
+            let only = Self { tables: vec![(*pattern).clone()], ..Self::default() };
+            !tables.iter().any(|(schema, table)| only.is_captured(schema, table))
+        };
+        self.tables.iter().filter(is_unmatched).cloned().collect()
+    }
+
     /// Returns the memory; the default instead of one that is too small, which validation refuses.
     pub(crate) fn memory(&self) -> Memory {
         Memory::new(self.memory).unwrap_or_default()

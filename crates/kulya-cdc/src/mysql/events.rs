@@ -117,7 +117,8 @@ impl EventWriter {
     ) -> CdcResult<bool> {
         let RowsToWrite { change, rows, row: row_number } = rows;
         let operation = operation_of(change.event.kind);
-        if self.is_skipped(operation) {
+        // an update may be the end of a row
+        if operation != Operation::Update && self.is_skipped(operation) {
             return Ok(false);
         }
         let mut table = self.table(&change.table.table, batch);
@@ -145,6 +146,13 @@ impl EventWriter {
             }
             let before = (operation != Operation::Create).then_some(&row.before[..]);
             let after = (operation != Operation::Delete).then_some(&row.after[..]);
+            let before = before.filter(|row| table.rows.is_current(row));
+            let after = after.filter(|row| table.rows.is_current(row));
+            let operation = current_operation(before.is_some(), after.is_some());
+            let Some(operation) = operation.filter(|operation| !self.is_skipped(*operation)) else {
+                origin.row += 1;
+                continue;
+            };
             let contained = match &change.read {
                 Some(read) => read.contained(before, after)?,
                 None => Contained::Nothing,
@@ -283,6 +291,16 @@ impl EventWriter {
             source: &|out| table.source.write(origin, out),
         };
         write_change(batch, change, &context, order, findings);
+    }
+}
+
+/// Returns the operation of a change by the current rows that it has: a former version of a row is none.
+fn current_operation(has_before: bool, has_after: bool) -> Option<Operation> {
+    match (has_before, has_after) {
+        (false, false) => None,
+        (false, true) => Some(Operation::Create),
+        (true, true) => Some(Operation::Update),
+        (true, false) => Some(Operation::Delete),
     }
 }
 

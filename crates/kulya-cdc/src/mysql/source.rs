@@ -1,7 +1,7 @@
 //! MySQL and MariaDB as a source: connects, validates the stored position, reads the snapshot, streams the
 //! log.
 
-use super::catalog::{ServerFacts, is_system};
+use super::catalog::{ServerFacts, is_system, warn_of_cascades};
 use super::checkpoint::{history_of, history_text, list_of, position_of};
 use super::connection::{CaptureNeeds, Connection, DumpSettings, Flavor};
 use super::events::EventWriter;
@@ -208,6 +208,11 @@ impl MysqlConnection {
         if stored.is_none() && snapshot.captured.is_empty() {
             settings.no_table_found()?;
         }
+        settings.warn_of_unmatched_patterns(
+            snapshot.captured.iter().map(|table| (table.name.database.as_str(), table.name.table.as_str())),
+        );
+        let is_ours = |database: &str, table: &str| is_captured(&settings, database, table);
+        warn_of_cascades(&mut self.session, &is_ours).await?;
         let (mut position, mut history, mut list) = match stored {
             Some(stored) => stored,
             None => {

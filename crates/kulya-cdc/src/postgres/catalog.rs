@@ -119,9 +119,6 @@ pub(crate) async fn captured_tables(
             found.push(table);
         }
     }
-    if found.is_empty() {
-        settings.no_table_found()?;
-    }
     Ok(found)
 }
 
@@ -179,21 +176,29 @@ async fn columns(session: &Session, table: u32) -> CdcResult<Vec<CatalogColumn>>
     Ok(columns)
 }
 
-/// Returns the primary key's columns in key order.
-async fn primary_key(session: &Session, table: u32) -> CdcResult<Vec<String>> {
+/// Returns the columns, in key order, of a table's index that the condition names.
+async fn index_columns(session: &Session, table: u32, condition: &str) -> CdcResult<Vec<String>> {
     let sql = format!(
         "SELECT a.attname FROM pg_index i CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place) \
          JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum \
-         WHERE i.indrelid = {table} AND i.indisprimary AND k.place <= i.indnkeyatts ORDER BY k.place"
+         WHERE i.indrelid = {table} AND {condition} AND k.place <= i.indnkeyatts ORDER BY k.place"
     );
     names(session, &sql).await
 }
 
-/// Returns the columns of the table's key in key order. Debezium takes those of the first unique index, by
-/// its name, where there is no primary key: null or partial ones too.
+/// Returns the columns of the table's key in key order: of the index that is the replica identity, which is
+/// all that the log of a DELETE has of a row, or else of the primary key. Debezium takes those of the primary
+/// key, or else of the first unique index, by its name: null or partial ones too.
 async fn key(session: &Session, events: &EventContext, table: u32) -> CdcResult<Vec<String>> {
-    let primary = primary_key(session, table).await?;
-    if !primary.is_empty() || events.modes.compat == Compatibility::Corrected {
+    if events.modes.compat == Compatibility::Corrected {
+        let identity = index_columns(session, table, "i.indisreplident").await?;
+        if !identity.is_empty() {
+            return Ok(identity);
+        }
+        return index_columns(session, table, "i.indisprimary").await;
+    }
+    let primary = index_columns(session, table, "i.indisprimary").await?;
+    if !primary.is_empty() {
         return Ok(primary);
     }
     let sql = format!(
@@ -394,7 +399,7 @@ fn default(kind: Option<&Kind>, column: &CatalogColumn, events: &EventContext) -
     value::default_json(kind?, column.default.as_deref()?, compat)
 }
 
-/// Returns the primary key that a table had at a place in the log, in key order where it is known. `current`
+/// Returns the key that a table had at a place in the log, in key order where it is known. `current`
 /// is the key of the catalog, which may be later than the log, `earlier` that of the version before. Debezium
 /// has the current one.
 fn key_at(relation: &Relation, current: &[String], earlier: &[String], compat: Compatibility) -> Vec<String> {
@@ -402,7 +407,7 @@ fn key_at(relation: &Relation, current: &[String], earlier: &[String], compat: C
     if compat == Compatibility::Debezium && current.iter().all(has) {
         return current.to_vec();
     }
-    if relation.identity != ReplicaIdentity::Default {
+    if !matches!(relation.identity, ReplicaIdentity::Default | ReplicaIdentity::Index) {
         // the log does not say
         let known = [current, earlier].into_iter().find(|key| !key.is_empty() && key.iter().all(has));
         return known.unwrap_or_default().to_vec();
@@ -457,7 +462,9 @@ mod tests {
             (Full, "a* b* c*", "b", "", "b"),
             (Full, "a* b* c*", "x", "a", "a"),
             (Full, "a* b* c*", "x", "y", ""),
-            (Index, "a* b c", "c", "", "c"),
+            // the index of the replica identity, which is all that the log of a DELETE has
+            (Index, "a* b c", "c", "", "a"),
+            (Index, "a* b* c", "b a", "c", "b a"),
             (Nothing, "a b c", "c", "", "c"),
         ] {
             let names = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();

@@ -138,6 +138,9 @@ impl SourceConnection for PostgresConnection {
         output: &mut Output<'_>,
     ) -> CdcResult<Checkpoint> {
         let publication = publication::prepare(&self.session, &self.target.settings, &self.server).await?;
+        if !publication.has_captured_tables && stored.is_none() {
+            self.target.settings.no_table_found()?;
+        }
         let (position, history) = match stored {
             Some(stored) => (position_of(stored.clone())?, stored.history),
             None => (self.first_position(output).await?, None),

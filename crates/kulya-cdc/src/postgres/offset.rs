@@ -101,6 +101,10 @@ pub struct Coverage {
     pub filter: TableFilter,
     /// The tables that the publication had, as `schema.table`; `None` for all tables, later ones included.
     pub published: Option<Vec<String>>,
+    /// The numbers of the catalog's rows that put them into the publication, in order; empty for all tables,
+    /// and if an earlier version stored the position.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memberships: Vec<u32>,
 }
 
 /// The transactions that a snapshot contains (PostgreSQL documentation, "pg_snapshot Components").

@@ -6,9 +6,9 @@ use super::connection::wait;
 use super::offset::Coverage;
 use crate::debezium::Compatibility;
 use crate::{CaptureSettings, CdcError, CdcErrorKind, CdcResult};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-/// The first version with column lists and row filters.
+/// The first version with column lists, row filters, and schemas in publications.
 const VERSION_WITH_FILTERS: u32 = 150_000;
 
 /// What the log has of the captured tables.
@@ -19,6 +19,8 @@ pub(crate) struct Publication {
     pub(crate) tables: Vec<PublishedTable>,
     /// Whether it has all tables, later ones included.
     pub(crate) is_for_all_tables: bool,
+    /// Whether the database has tables that are captured.
+    pub(crate) has_captured_tables: bool,
     /// The captured tables that it lacks, quoted.
     missing: Vec<String>,
 }
@@ -31,16 +33,42 @@ pub(crate) struct PublishedTable {
     pub(crate) columns: Option<Vec<String>>,
     /// The condition of the published rows, an SQL expression; `None` for all rows.
     pub(crate) filter: Option<String>,
+    /// The rows of the catalog that put the table, or one that contains it, into the publication; none with
+    /// a publication for all tables.
+    pub(crate) memberships: Vec<u32>,
+}
+
+/// A row of the catalog that puts a table, or all of a schema, into a publication. A table that is put back,
+/// or made again under its name, has another one.
+struct Membership {
+    oid: u32,
+    schema: String,
+    /// `None` for all tables of the schema.
+    table: Option<String>,
+}
+
+impl Membership {
+    /// Whether it puts a table, which partitioned tables contain, into the publication.
+    fn is_of(&self, table: &TableInfo) -> bool {
+        let own = std::iter::once((&table.schema, &table.table));
+        let mut names = own.chain(table.ancestors.iter().map(|(schema, name)| (schema, name)));
+        names.any(|(schema, name)| {
+            *schema == self.schema && self.table.as_ref().is_none_or(|table| table == name)
+        })
+    }
 }
 
 impl Publication {
     /// Returns what is to be stored with the position.
     pub(crate) fn coverage(&self, settings: &CaptureSettings) -> Coverage {
         let published = self.tables.iter().map(|table| table.info.name()).collect();
+        let memberships: BTreeSet<u32> =
+            self.tables.iter().flat_map(|table| table.memberships.iter().copied()).collect();
         Coverage {
             patterns: settings.tables.clone(),
             filter: settings.table_filter.clone(),
             published: (!self.is_for_all_tables).then_some(published),
+            memberships: memberships.into_iter().collect(),
         }
     }
 
@@ -49,14 +77,20 @@ impl Publication {
     pub(crate) fn added_since(&self, earlier: &Coverage) -> Vec<PublishedTable> {
         let (tables, table_filter) = (earlier.patterns.clone(), earlier.filter.clone());
         let patterns = CaptureSettings { tables, table_filter, ..Default::default() };
-        let was_captured = |table: &TableInfo| {
-            let was_published =
-                earlier.published.as_ref().is_none_or(|tables| tables.contains(&table.name()));
-            was_published
-                && (patterns.is_captured(&table.schema, &table.table)
-                    || table.ancestors.iter().any(|(schema, name)| patterns.is_captured(schema, name)))
+        let was_published = |table: &PublishedTable| match &earlier.published {
+            None => true,
+            // an earlier version has stored names only
+            Some(names) if table.memberships.is_empty() || earlier.memberships.is_empty() => {
+                names.contains(&table.info.name())
+            }
+            Some(_) => table.memberships.iter().any(|oid| earlier.memberships.contains(oid)),
         };
-        self.tables.iter().filter(|table| !was_captured(&table.info)).cloned().collect()
+        let had_pattern = |table: &TableInfo| {
+            patterns.is_captured(&table.schema, &table.table)
+                || table.ancestors.iter().any(|(schema, name)| patterns.is_captured(schema, name))
+        };
+        let was_captured = |table: &&PublishedTable| was_published(table) && had_pattern(&table.info);
+        self.tables.iter().filter(|table| !was_captured(table)).cloned().collect()
     }
 }
 
@@ -116,6 +150,9 @@ fn warn_of_rejected_updates(publication: &Publication) {
 async fn create(session: &Session, settings: &CaptureSettings, is_superuser: bool) -> CdcResult<()> {
     let name = &settings.publication;
     let tables = captured_tables(session, settings).await?;
+    if tables.is_empty() {
+        settings.no_table_found()?;
+    }
     let has_future_tables =
         settings.tables.is_empty() || settings.tables.iter().any(|pattern| pattern.contains('*'));
     let what = if is_superuser && has_future_tables {
@@ -157,7 +194,7 @@ fn publishable(tables: &[TableInfo]) -> Vec<String> {
 /// Reads what the publication has of the captured tables.
 ///
 /// # Errors
-/// Those of the session; `Configuration` when no table is captured.
+/// Those of the session.
 pub(crate) async fn read(
     session: &Session,
     settings: &CaptureSettings,
@@ -189,12 +226,22 @@ pub(crate) async fn read(
     }
     let all =
         session.value(&format!("SELECT puballtables FROM pg_publication WHERE pubname = {name}")).await?;
+    let memberships = memberships(session, &name, server.version).await?;
     let (mut tables, mut lacking) = (Vec::new(), Vec::new());
     let captured = captured_tables(session, settings).await?;
+    let names = captured.iter().flat_map(|info| {
+        let own = std::iter::once((info.schema.as_str(), info.table.as_str()));
+        own.chain(info.ancestors.iter().map(|(schema, name)| (schema.as_str(), name.as_str())))
+    });
+    settings.warn_of_unmatched_patterns(names);
     for info in &captured {
         let key = (Some(info.schema.clone()), Some(info.table.clone()));
         match published.remove(&key) {
-            Some((columns, filter)) => tables.push(PublishedTable { info: info.clone(), columns, filter }),
+            Some((columns, filter)) => {
+                let of_table = memberships.iter().filter(|membership| membership.is_of(info));
+                let memberships = of_table.map(|membership| membership.oid).collect();
+                tables.push(PublishedTable { info: info.clone(), columns, filter, memberships });
+            }
             None => lacking.push(info.clone()),
         }
     }
@@ -218,8 +265,42 @@ pub(crate) async fn read(
     if settings.values.compat == Compatibility::Debezium {
         // its snapshot reads partitioned tables beside their partitions, and unlogged tables
         let by_others = by_others.into_iter();
-        tables.extend(by_others.map(|info| PublishedTable { info, columns: None, filter: None }));
+        let unfiltered = |info| PublishedTable { info, columns: None, filter: None, memberships: Vec::new() };
+        tables.extend(by_others.map(unfiltered));
         tables.sort_by_key(|table| (table.info.schema.clone(), table.info.table.clone()));
     }
-    Ok(Publication { tables, is_for_all_tables: all == "t", missing: publishable(&missing) })
+    Ok(Publication {
+        tables,
+        is_for_all_tables: all == "t",
+        has_captured_tables: !captured.is_empty(),
+        missing: publishable(&missing),
+    })
+}
+
+/// Returns what puts tables into a publication, whose name is a literal.
+async fn memberships(session: &Session, name: &str, version: u32) -> CdcResult<Vec<Membership>> {
+    let of_schemas = if version >= VERSION_WITH_FILTERS {
+        format!(
+            " UNION ALL SELECT m.oid, n.nspname, NULL FROM pg_publication_namespace m \
+             JOIN pg_publication p ON p.oid = m.pnpubid JOIN pg_namespace n ON n.oid = m.pnnspid \
+             WHERE p.pubname = {name}"
+        )
+    } else {
+        String::new()
+    };
+    let sql = format!(
+        "SELECT m.oid, n.nspname, c.relname FROM pg_publication_rel m \
+         JOIN pg_publication p ON p.oid = m.prpubid JOIN pg_class c ON c.oid = m.prrelid \
+         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE p.pubname = {name}{of_schemas}"
+    );
+    let mut memberships = Vec::new();
+    for row in session.rows(&sql).await? {
+        let oid = row.get(0).and_then(|oid| oid.parse().ok());
+        memberships.push(Membership {
+            oid: oid.ok_or_else(|| CdcError::source("the catalog has a publication without a number"))?,
+            schema: row.get(1).unwrap_or_default().to_owned(),
+            table: row.get(2).map(str::to_owned),
+        });
+    }
+    Ok(memberships)
 }

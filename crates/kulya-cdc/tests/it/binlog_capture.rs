@@ -410,3 +410,25 @@ pub(crate) async fn rows_larger_than_an_event_are_left_out(server: Server, datab
     let expected = [r#"{"id":5}"#, r#"{"id":1}"#, r#"{"id":2}"#, r#"{"id":5}"#];
     assert_eq!(omitted(&sink), expected);
 }
+
+/// The former versions of rows of a system-versioned table are no rows of it.
+pub(crate) async fn former_versions_of_rows_are_left_out(server: Server, database: &'static str) {
+    let _log = LOG.read().await;
+    let mut session = create(server, database).await;
+    script(
+        &mut session,
+        "CREATE TABLE t (id INT PRIMARY KEY, v INT) WITH SYSTEM VERSIONING; INSERT INTO t VALUES (1, 1), (2, 2)",
+    )
+    .await;
+    let settings = settings(server, database);
+    let mut sink = MemorySink::default();
+    catch_up(&settings, &mut sink).await.unwrap();
+    script(
+        &mut session,
+        "UPDATE t SET v = 3 WHERE id = 1; DELETE FROM t WHERE id = 2; REPLACE INTO t VALUES (1, 4); \
+         DELETE HISTORY FROM t; INSERT INTO t VALUES (5, 5)",
+    )
+    .await;
+    catch_up(&settings, &mut sink).await.unwrap();
+    assert_eq!(table(&sink.records, &format!("{database}.{database}.t")), rows_of(server, database).await);
+}

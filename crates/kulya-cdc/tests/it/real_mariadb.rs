@@ -344,3 +344,9 @@ async fn transformed_events_match_debeziums() {
     let modes = crate::transform_zoo::transformed!("mariadb", table_changes);
     crate::transform_zoo::events_of_the_binlog_match_debeziums(MARIADB, modes).await;
 }
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn former_versions_of_rows_are_left_out() {
+    binlog_capture::former_versions_of_rows_are_left_out(MARIADB, "c_versioned").await;
+}

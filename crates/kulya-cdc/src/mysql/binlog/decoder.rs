@@ -215,7 +215,6 @@ fn verify_checksum<'a>(header: &EventHeader, bytes: &'a [u8]) -> Result<&'a [u8]
 fn without_changes(header: &EventHeader) -> Result<Event<'static>> {
     let event = header.event_type;
     match event {
-        EventType::PARTIAL_UPDATE_ROWS => Err(BinlogError::PartialJson { event }),
         EventType::BEGIN_LOAD_QUERY
         | EventType::APPEND_BLOCK
         | EventType::DELETE_FILE

@@ -32,6 +32,8 @@ pub(super) struct Layout {
     /// Whether further data, with a length, follow the flags.
     has_extra_data: bool,
     is_compressed: bool,
+    /// Whether values of JSON columns are differences.
+    is_partial: bool,
 }
 
 impl Layout {
@@ -51,9 +53,11 @@ impl Layout {
             EventType::WRITE_ROWS_COMPRESSED => (Insert, true, true),
             EventType::UPDATE_ROWS_COMPRESSED => (Update, true, true),
             EventType::DELETE_ROWS_COMPRESSED => (Delete, true, true),
+            EventType::PARTIAL_UPDATE_ROWS => (Update, true, false),
             _ => return None,
         };
-        Some(Self { kind, has_extra_data, is_compressed })
+        let is_partial = event == EventType::PARTIAL_UPDATE_ROWS;
+        Some(Self { kind, has_extra_data, is_compressed, is_partial })
     }
 
     /// Returns the known length of the fixed part in bytes.
@@ -71,6 +75,8 @@ pub struct RowsEvent<'a> {
     pub table_id: u64,
     /// Number of columns.
     pub column_count: u64,
+    /// Why the rows cannot be decoded, if they cannot: an error if their table is captured.
+    pub refusal: Option<BinlogError>,
     flags: u16,
     rows: Cow<'a, [u8]>,
 }
@@ -86,7 +92,9 @@ impl<'a> RowsEvent<'a> {
     ) -> Result<Self> {
         let mut reader = Reader::new(body);
         let event = RowsEvent::read_head(&mut reader, event, layout, post_header)?;
-        let rows = if layout.is_compressed && !reader.is_empty() {
+        let rows = if event.refusal.is_some() {
+            Cow::Borrowed(&[][..])
+        } else if layout.is_compressed && !reader.is_empty() {
             Cow::Owned(compression::decompress_event(reader.rest(), limit, PART)?)
         } else {
             Cow::Borrowed(reader.rest())
@@ -111,11 +119,14 @@ impl<'a> RowsEvent<'a> {
         }
         let column_count = reader.lenenc(PART)?;
         let images = if layout.kind == RowsKind::Update { 2 } else { 1 };
+        let mut refusal = layout.is_partial.then_some(BinlogError::PartialJson { event });
         for _ in 0..images {
-            check_all_columns(reader, column_count, event)?;
+            if !has_all_columns(reader, column_count)? && refusal.is_none() {
+                refusal = Some(BinlogError::AbsentColumns { event });
+            }
         }
         let rows = Cow::Borrowed(&[][..]);
-        Ok(RowsEvent { kind: layout.kind, table_id, column_count, flags, rows })
+        Ok(RowsEvent { kind: layout.kind, table_id, column_count, refusal, flags, rows })
     }
 
     /// Decodes what stands in front of the rows of an event that is read in pieces. Returns the event without
@@ -150,8 +161,12 @@ impl<'a> RowsEvent<'a> {
     /// Starts to decode the rows.
     ///
     /// # Errors
-    /// [`BinlogError::ColumnCount`] if the table map is that of a table with another number of columns.
+    /// [`BinlogError::ColumnCount`] if the table map is that of a table with another number of columns; the
+    /// refusal if there is one.
     pub fn rows<'e>(&'e self, table: &'e TableMap) -> Result<Rows<'e>> {
+        if let Some(refusal) = &self.refusal {
+            return Err(refusal.clone());
+        }
         let expected = table.types().len();
         if self.column_count != expected as u64 {
             return Err(BinlogError::ColumnCount { expected, found: self.column_count });
@@ -160,8 +175,8 @@ impl<'a> RowsEvent<'a> {
     }
 }
 
-/// Checks that the bitmap of present columns contains all of them: a missing one must not become null.
-fn check_all_columns(reader: &mut Reader<'_>, count: u64, event: EventType) -> Result<()> {
+/// Whether the bitmap of present columns contains all of them: a missing one must not become null.
+fn has_all_columns(reader: &mut Reader<'_>, count: u64) -> Result<bool> {
     let length = usize::try_from(count.div_ceil(8)).map_err(|_| BinlogError::malformed(PART))?;
     let bitmap = reader.take(length, PART)?;
     let present: u64 = bitmap.iter().map(|byte| u64::from(byte.count_ones())).sum();
@@ -170,8 +185,7 @@ fn check_all_columns(reader: &mut Reader<'_>, count: u64, event: EventType) -> R
         0 => 0,
         used => (last >> used).count_ones(),
     });
-    let is_full = present - u64::from(padding) == count;
-    is_full.then_some(()).ok_or(BinlogError::AbsentColumns { event })
+    Ok(present - u64::from(padding) == count)
 }
 
 /// A changed row, in the order of the table's columns. An image that the change does not have is empty.

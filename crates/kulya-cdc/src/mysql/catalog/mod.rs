@@ -3,10 +3,12 @@
 //!
 //! It reads definitions, no rows and no log.
 
+mod cascades;
 mod definitions;
 mod server;
 mod tables;
 
+pub(crate) use cascades::warn_of_cascades;
 pub(crate) use definitions::{Definitions, read_definitions, read_table};
 pub(crate) use server::ServerFacts;
 pub(crate) use tables::{CapturedTables, TableInfo, is_system};

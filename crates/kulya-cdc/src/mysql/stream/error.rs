@@ -65,6 +65,17 @@ pub(crate) enum StreamError {
         /// The place.
         at: LogPoint,
     },
+    /// Rows of a captured table that lack what events need.
+    #[error("rows of table {table} at {at}: {error}")]
+    Rows {
+        /// The table.
+        table: TableName,
+        /// The place.
+        at: LogPoint,
+        /// What they lack.
+        #[source]
+        error: BinlogError,
+    },
     /// An event that cannot be decoded.
     #[error("{error} (at {at})")]
     Event {
@@ -89,7 +100,9 @@ impl From<StreamError> for CdcError {
             StreamError::Statement { .. } | StreamError::Xa { .. } | StreamError::Savepoint { .. } => {
                 CdcErrorKind::Configuration
             }
-            StreamError::Event { error, .. } => Self::from(error.clone()).kind(),
+            StreamError::Event { error, .. } | StreamError::Rows { error, .. } => {
+                Self::from(error.clone()).kind()
+            }
             _ => CdcErrorKind::Source,
         };
         Self::new(kind, error.to_string()).because(error)

@@ -40,6 +40,32 @@ pub(super) fn table(map: &TableMap, former: Option<&Table>, facts: &ServerFacts)
     })
 }
 
+/// Returns where the log describes a table's columns otherwise than the definition does, in what their types
+/// in the log do not tell: names, signs, labels, character sets; `None` if it does not.
+pub(super) fn difference(map: &TableMap, table: &Table, facts: &ServerFacts) -> Option<String> {
+    let described = map.types().iter().zip(map.columns()).zip(&table.columns);
+    described.into_iter().find_map(|((logged_type, logged), column)| {
+        if let Some(name) = logged.name.as_ref().filter(|name| **name != column.name) {
+            return Some(format!("column {:?} is named {name:?} in the log", column.name));
+        }
+        let found = column_type(*logged_type, logged, facts)?;
+        let known = &column.column_type;
+        let is_number = matches!(logged_type, binlog::ColumnType::Integer { .. });
+        let has_other_charset =
+            found.charset.is_some() && known.charset.is_some() && found.charset != known.charset;
+        let what = if is_number && found.unsigned != known.unsigned {
+            "sign"
+        } else if found.labels != known.labels {
+            "list of labels"
+        } else if has_other_charset {
+            "character set"
+        } else {
+            return None;
+        };
+        Some(format!("column {:?} has another {what} in the log", column.name))
+    })
+}
+
 fn column(
     column_type: binlog::ColumnType,
     column: &binlog::Column,

@@ -446,6 +446,10 @@ impl LogReader {
         if event.table_id != NO_TABLE
             && let Some(table) = self.maps.table(event.table_id, &self.here())?
         {
+            if let Some(error) = event.refusal {
+                let table = table.table.name.clone();
+                return Err(StreamError::Rows { table, at: self.here(), error });
+            }
             if self.changed.as_ref() != Some(&table.table.name) {
                 self.changed = Some(table.table.name.clone());
             }

@@ -127,7 +127,10 @@ fn entry(event: &TableMapEvent<'_>, schema: &mut Schema, facts: &ServerFacts) ->
     let columns = mapped_columns(&map);
     let reason = match known {
         Some(table) => match check(table, &columns, flavour) {
-            Ok(trailing) => return Ok(open(Arc::new(table.clone()), map, trailing)),
+            Ok(trailing) => match full_metadata::difference(&map, table, facts) {
+                Some(difference) => difference,
+                None => return Ok(open(Arc::new(table.clone()), map, trailing)),
+            },
             Err(mismatch) => mismatch.to_string(),
         },
         None => schema.doubt(event.schema, event.table),

@@ -200,13 +200,31 @@ fn full_metadata_stands_for_a_missing_history() {
             table.columns.pop();
             wrong.set_table(table);
         }
-        for other in [wrong, empty()] {
+        // of the same types, which only names and signs tell apart
+        let mut renamed = history.clone();
+        for table in history.tables() {
+            let mut table = table.clone();
+            table.columns.iter_mut().for_each(|column| column.name.push('_'));
+            renamed.set_table(table);
+        }
+        for other in [wrong, renamed, empty()] {
             match read(&[file], facts(version), other) {
                 Ok((found, _)) => assert_eq!(found.columns, expected.columns, "{file}"),
                 Err(error) => panic!("{file}: {error}"),
             }
         }
     }
+}
+
+/// The server logs names and more with the one, and types only with the other.
+#[test]
+fn full_metadata_does_not_replace_what_fits() {
+    let [(_, full), (_, types)] = ["mysql-full", "mysql-v1"].map(|name| {
+        let files = [format!("{name}.1.binlog"), format!("{name}.2.binlog")];
+        read(&[&files[0], &files[1]], facts(MYSQL), empty()).unwrap()
+    });
+    assert!(full.tables().count() > 10);
+    assert!(full.tables().eq(types.tables()));
 }
 
 #[test]
@@ -238,6 +256,26 @@ fn changes_as_statements_are_refused() {
         let Err(error) = read(&[file], facts(version), empty()) else { panic!("no refusal of {file}") };
         assert_eq!(error.kind(), CdcErrorKind::Configuration, "{error}");
         assert!(error.to_string().contains("binlog_format"), "{error}");
+    }
+}
+
+#[test]
+fn rows_that_lack_values_are_refused_if_their_table_is_captured() {
+    for (version, file, variable) in [
+        (MYSQL, "mysql-minimal.binlog", "binlog_row_image"),
+        (MYSQL, "mysql-noblob.binlog", "binlog_row_image"),
+        (MYSQL, "mysql-partial-json.binlog", "binlog_row_value_options"),
+        (MARIADB, "mariadb-minimal.binlog", "binlog_row_image"),
+        (MARIADB, "mariadb-noblob.binlog", "binlog_row_image"),
+    ] {
+        let Err(error) = read_captured(&[file], facts(version), empty(), |_| true) else {
+            panic!("no refusal of {file}")
+        };
+        assert_eq!(error.kind(), CdcErrorKind::Configuration, "{error}");
+        let line = error.to_string();
+        assert!(line.contains(variable) && line.contains("table `zoo`."), "{line}");
+        let (found, _) = read_captured(&[file], facts(version), empty(), |_| false).unwrap();
+        assert_eq!(found.rows, Counts::new(), "{file}");
     }
 }
 

@@ -78,16 +78,37 @@ impl ServerError {
     /// Returns the error of a statement, or of the log, of a server, with what to do where that is known.
     pub(super) fn on_statement(self, server: &str) -> CdcError {
         let advice = match self.code.as_str() {
-            // a privilege, or row-level security with row_security = off
-            "42501" => {
-                ": GRANT the role what it lacks; where row-level security is the reason, ALTER ROLE … BYPASSRLS"
-            }
+            "42501" => self.privilege_advice(),
             "22021" => {
-                ": the database has bytes that are not text in its encoding (SQL_ASCII does not check them): correct these rows, or exclude the table"
+                "the database has bytes that are not text in its encoding (SQL_ASCII does not check them): \
+                 correct these rows, or exclude the table"
+                    .into()
             }
-            _ => "",
+            _ => String::new(),
         };
+        let advice = if advice.is_empty() { advice } else { format!(": {advice}") };
         CdcError::new(self.kind(), format!("PostgreSQL at {server} failed: {self}{advice}")).because(self)
+    }
+
+    /// Says what mends a missing privilege, which the message names if it is in English.
+    fn privilege_advice(&self) -> String {
+        let lacking = |what: &str| self.message.strip_prefix("permission denied for ")?.strip_prefix(what);
+        if let Some(table) = lacking("table ") {
+            return format!("run GRANT SELECT ON TABLE {table} TO the URL's user");
+        }
+        if let Some(schema) = lacking("schema ") {
+            return format!("run GRANT USAGE ON SCHEMA {schema} TO the URL's user");
+        }
+        if let Some(database) = lacking("database ") {
+            return format!("run GRANT CREATE ON DATABASE {database} TO the URL's user");
+        }
+        if self.message.starts_with("must be owner of ") {
+            return "let the owner of the tables or a superuser run it".into();
+        }
+        if self.message.contains("row-level security") {
+            return "run ALTER ROLE … BYPASSRLS for the URL's user".into();
+        }
+        "GRANT the role what it lacks; where row-level security is the reason, ALTER ROLE … BYPASSRLS".into()
     }
 
     /// Returns the error of opening a connection, with what to do.
@@ -136,6 +157,24 @@ mod tests {
             let error = ServerError { code: code.into(), message: "no".into(), detail: String::new() };
             let text = error.on_statement("db:1").to_string();
             assert!(text.starts_with(&format!("PostgreSQL at db:1 failed: no [{code}]{advice}")), "{text}");
+        }
+    }
+
+    #[test]
+    fn missing_privileges_have_their_statement() {
+        for (message, advice) in [
+            ("permission denied for table b", "run GRANT SELECT ON TABLE b TO "),
+            ("permission denied for schema s", "run GRANT USAGE ON SCHEMA s TO "),
+            ("permission denied for database d", "run GRANT CREATE ON DATABASE d TO "),
+            ("must be owner of table a", "let the owner of the tables or a superuser run it"),
+            (
+                "query would be affected by row-level security policy for table \"t\"",
+                "run ALTER ROLE … BYPASSRLS",
+            ),
+        ] {
+            let error = ServerError { code: "42501".into(), message: message.into(), detail: String::new() };
+            let text = error.on_statement("db:1").to_string();
+            assert!(text.contains(&format!("[42501]: {advice}")), "{text}");
         }
     }
 

@@ -14,8 +14,8 @@ use tokio_postgres::{Client, Config, Connection, NoTls, SimpleQueryMessage, Simp
 /// warnings arrive. The currency is set apart.
 pub(crate) const SESSION_OPTIONS: &str = "-c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC \
      -c bytea_output=hex -c extra_float_digits=3 -c statement_timeout=0 -c lock_timeout=0 \
-     -c idle_in_transaction_session_timeout=0 -c row_security=off -c standard_conforming_strings=on \
-     -c client_min_messages=warning";
+     -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0 -c row_security=off \
+     -c standard_conforming_strings=on -c client_min_messages=warning";
 
 pub(crate) struct Session {
     client: Client,

@@ -41,7 +41,10 @@ fn visit_events(file: &str, mut visit: impl FnMut(u64, &EventHeader, &Event<'_>)
 fn first_error(file: &str) -> Option<BinlogError> {
     let bytes = read(file);
     let mut decoder = Decoder::new(Checksum::Off);
-    LogFile::new(&bytes).unwrap().find_map(|event| decoder.decode(event.unwrap().1).err())
+    LogFile::new(&bytes).unwrap().find_map(|event| match decoder.decode(event.unwrap().1) {
+        Ok((_, Event::Rows(rows))) => rows.refusal,
+        decoded => decoded.err(),
+    })
 }
 
 /// The table maps by number.
