@@ -12,6 +12,7 @@ use super::stream::{Ddl, RowsChange};
 use super::transaction::{Metadata, OpenTransaction};
 use crate::CdcResult;
 use crate::batch::Batch;
+use crate::debezium::Compatibility;
 use crate::debezium::change::{Change, ChangeContext, write_change};
 use crate::debezium::envelope::{Operation, ProcessingTime};
 use crate::debezium::events::EventContext;
@@ -32,6 +33,8 @@ pub(crate) struct EventWriter {
     /// The names of tables by their numbers.
     names: Vec<String>,
     replaced_values: ReplacedValues,
+    /// The number of the last row in its event.
+    last_row: u64,
 }
 
 /// The place of the events of a rows event in the log.
@@ -68,6 +71,7 @@ impl EventWriter {
             tables: HashMap::new(),
             names: Vec::new(),
             replaced_values: ReplacedValues::default(),
+            last_row: 0,
         }
     }
 
@@ -184,6 +188,7 @@ impl EventWriter {
             origin.row += 1;
         }
         *row_number = origin.row;
+        self.last_row = origin.row.saturating_sub(1);
         self.replaced_values.report(&findings.replaced);
         Ok(is_more)
     }
@@ -222,6 +227,8 @@ impl EventWriter {
         if self.is_skipped(Operation::Truncate) {
             return;
         }
+        // a statement has no rows, and Debezium gives the number that it has set last
+        let row = if self.events.modes.compat == Compatibility::Debezium { self.last_row } else { 0 };
         let table = self.table(definition, batch);
         let gtid = transaction.gtid();
         let origin = Origin {
@@ -231,7 +238,7 @@ impl EventWriter {
             gtid: gtid.as_deref(),
             file: place.file,
             position: ddl.position,
-            row: 0,
+            row,
             thread: None,
             query: None,
         };

@@ -3,6 +3,9 @@
 
 use super::pgoutput::Cell;
 
+/// The size of the memory that is kept for the next line, in bytes.
+const MAX_KEPT_BYTES: usize = 256 << 10;
+
 /// A parsed line. One value is used for line after line, so that its memory is allocated once.
 #[derive(Debug, Default)]
 pub(crate) struct CopyLine {
@@ -21,6 +24,13 @@ enum Field {
 }
 
 impl CopyLine {
+    /// Returns the memory of a large line.
+    pub(crate) fn release_large(&mut self) {
+        if self.unescaped.capacity() > MAX_KEPT_BYTES {
+            self.unescaped = Vec::new();
+        }
+    }
+
     /// Parses a line; returns its cells.
     pub(crate) fn parse<'a>(&'a mut self, line: &'a [u8]) -> Vec<Cell<'a>> {
         self.unescaped.clear();

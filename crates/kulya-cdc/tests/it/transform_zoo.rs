@@ -150,15 +150,8 @@ fn is_of_table(topic: &str) -> bool {
     topic != "zoo" && !topic.ends_with(".transaction")
 }
 
-/// Takes out the ids of transactions, of which other clients of the server have some too, and the row of a
-/// TRUNCATE, for which Debezium has that of an event before.
+/// Takes out the ids of transactions, of which other clients of the server have some too.
 fn without_transaction(mut event: Value) -> Value {
-    for part in ["/value", "/value/payload"] {
-        let is_truncate = event.pointer(&format!("{part}/op")) == Some(&Value::from("t"));
-        if let Some(row) = event.pointer_mut(&format!("{part}/source/row")).filter(|_| is_truncate) {
-            *row = Value::Null;
-        }
-    }
     for pointer in ["/transaction/id", "/__transaction_id"] {
         for part in ["/value", "/value/payload"] {
             if let Some(id) = event.pointer_mut(&format!("{part}{pointer}")).filter(|id| !id.is_null()) {

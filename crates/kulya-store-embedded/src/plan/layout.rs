@@ -162,7 +162,7 @@ impl EventLayout {
     /// Copies the framed events to their positions.
     fn fill(&mut self, appends: &[Append]) {
         let total: usize = self.runs.iter().map(|run| run.length as usize).sum();
-        self.bytes.clear();
+        // each byte is written below
         self.bytes.resize(total, 0);
         let mut slices = Vec::with_capacity(self.runs.len());
         let mut rest = self.bytes.as_mut_slice();

@@ -52,9 +52,9 @@ pub(super) async fn capture(services: &Services, url: Option<&str>, stop: Cancel
         Some(url) => {
             let progress = CaptureProgress::new(SCOPE);
             let steering = (stop, Control::default());
-            run_capture(services, settings(url), StopCondition::CaughtUp, &progress, steering).await.context(
-                "cannot capture the customers; kulya demo --customers-sql prints the SQL that creates the table",
-            )?;
+            run_capture(services, settings(url), StopCondition::CaughtUp, &progress, steering)
+                .await
+                .with_context(|| format!("cannot capture the customers; {} the table", hint(Some(url))))?;
             progress.finish(started);
         }
         None => {
@@ -73,12 +73,18 @@ pub(super) async fn capture(services: &Services, url: Option<&str>, stop: Cancel
             }
         }
     }
-    check_columns(services).await
+    check_columns(services, url).await
+}
+
+/// Returns where the SQL is that creates the table.
+fn hint(url: Option<&str>) -> String {
+    let is_mysql = url.is_some_and(|url| !url.starts_with("postgres"));
+    let database = if is_mysql { " mysql" } else { "" };
+    format!("kulya demo --customers-sql{database} prints the SQL that creates")
 }
 
 /// Checks the columns of the captured table, for a clearer error than the query's.
-async fn check_columns(services: &Services) -> Result<()> {
-    let hint = "kulya demo --customers-sql prints the SQL that creates it";
+async fn check_columns(services: &Services, url: Option<&str>) -> Result<()> {
     let group = kulya_schema::GroupId::new(SCOPE, "customers");
     let latest = services.registry.latest_schemas(&group, None).await?;
     let text = latest.first().map(|latest| String::from_utf8_lossy(&latest.schema.data).into_owned());
@@ -86,8 +92,21 @@ async fn check_columns(services: &Services) -> Result<()> {
         serde_json::from_str(&text.unwrap_or_default()).context("the table's schema")?;
     for column in REQUIRED_COLUMNS {
         if schema.pointer(&format!("/properties/{column}")).is_none() {
-            bail!("table customers has no column {column}, which the demo needs: {hint}");
+            bail!("table customers has no column {column}, which the demo needs: {} it", hint(url));
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hint_is_for_the_database() {
+        assert!(hint(Some("mysql://localhost/shop")).starts_with("kulya demo --customers-sql mysql prints"));
+        for url in [None, Some("postgres://localhost/shop")] {
+            assert!(hint(url).starts_with("kulya demo --customers-sql prints"));
+        }
+    }
 }

@@ -42,7 +42,7 @@ struct CutFrame {
 }
 
 impl FrameBuffer {
-    /// Takes the next frame; `None` when it has not arrived wholly. Reserves room for the rest.
+    /// Takes the next frame; `None` when it has not arrived wholly.
     ///
     /// # Errors
     /// A length that no frame has.
@@ -67,7 +67,6 @@ impl FrameBuffer {
             return self.take_head(tag, size);
         }
         if self.bytes.len() < size {
-            self.bytes.reserve(size - self.bytes.len());
             return Ok(None);
         }
         let mut frame = self.bytes.split_to(size);
@@ -77,6 +76,12 @@ impl FrameBuffer {
             self.bytes = BytesMut::from(&*self.bytes);
         }
         Ok(Some(Frame { tag, payload: frame.freeze(), cut_from: None }))
+    }
+
+    /// Makes room for what is read next: the rest of a frame, but at least `bytes`.
+    pub(super) fn reserve(&mut self, bytes: usize) {
+        // not before: memory that was used is resident even if nothing is written to it
+        self.bytes.reserve(self.wanted_bytes().saturating_sub(self.bytes.len()).max(bytes));
     }
 
     /// Returns the size of the frame of which only a part has arrived, as far as it will be kept, in bytes; 0
@@ -97,7 +102,6 @@ impl FrameBuffer {
 
     fn take_head(&mut self, tag: u8, size: usize) -> Result<Option<Frame>, InvalidLength> {
         if self.bytes.len() < HEAD_BYTES {
-            self.bytes.reserve(HEAD_BYTES - self.bytes.len());
             return Ok(None);
         }
         let payload = Bytes::copy_from_slice(self.bytes.get(5..HEAD_BYTES).unwrap_or_default());

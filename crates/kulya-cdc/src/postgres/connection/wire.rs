@@ -76,7 +76,7 @@ impl Wire {
     /// # Errors
     /// `Unreachable` when the connection is closed.
     pub(super) async fn receive(&mut self) -> CdcResult<usize> {
-        self.buffer.bytes.reserve(READ_BYTES);
+        self.buffer.reserve(READ_BYTES);
         match self.stream.read_buf(&mut self.buffer.bytes).await {
             Ok(0) => Err(self.lost("it closed the connection")),
             Ok(bytes) => Ok(bytes),

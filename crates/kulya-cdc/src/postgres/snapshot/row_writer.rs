@@ -86,6 +86,7 @@ impl RowWriter {
             let reports = context.replaced_values.lock();
             reports.unwrap_or_else(PoisonError::into_inner).report(&findings.replaced);
         }
+        self.line.release_large();
     }
 
     /// Leaves out an event whose row, of which only the beginning is there, is larger than an event can be.
@@ -100,6 +101,8 @@ impl RowWriter {
             Some(Cell::Text(text)) => std::str::from_utf8(text).ok().map(str::to_owned),
             _ => None,
         };
-        columns.iter().map(value).collect()
+        let key = columns.iter().map(value).collect();
+        self.line.release_large();
+        key
     }
 }
