@@ -106,8 +106,9 @@ pub(crate) struct Parts {
     pub(crate) headers: Option<Span>,
 }
 
-/// The size of a row in bytes from which a batch's buffer gets room for it at once.
-const LARGE_ROW_BYTES: usize = 512 << 10;
+/// The size in bytes above which a row is large: a batch's buffer gets room for it at once, and a snapshot
+/// has one of them in memory at a time.
+pub(crate) const LARGE_ROW_BYTES: usize = 512 << 10;
 
 /// A record of a batch that was taken apart.
 #[derive(Debug, Clone, Copy)]
@@ -215,10 +216,17 @@ impl Batch {
         &mut self.bytes
     }
 
+    /// Appends a part of a record to the buffer.
+    pub(crate) fn copy(&mut self, part: &[u8]) -> Span {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(part);
+        Span::new(start, self.bytes.len())
+    }
+
     /// Makes room for a record whose row has this size in the log, in bytes, if it is a large one: a buffer
     /// that grows step by step would take twice its memory.
     pub(crate) fn reserve_for_row(&mut self, bytes: usize) {
-        if bytes >= LARGE_ROW_BYTES {
+        if bytes > LARGE_ROW_BYTES {
             self.bytes.reserve_exact(bytes + bytes / 16);
         }
     }
@@ -238,14 +246,7 @@ impl Batch {
         key: Option<&[u8]>,
         value: Option<&[u8]>,
     ) {
-        let mut copy = |part: Option<&[u8]>| {
-            part.map(|part| {
-                let start = self.bytes.len();
-                self.bytes.extend_from_slice(part);
-                Span::new(start, self.bytes.len())
-            })
-        };
-        let (key, value) = (copy(key), copy(value));
+        let (key, value) = (key.map(|key| self.copy(key)), value.map(|value| self.copy(value)));
         self.push(destination, Parts { key, routing_key: key, value, headers: None });
     }
 

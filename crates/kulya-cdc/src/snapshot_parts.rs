@@ -15,8 +15,6 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 /// The size at which a batch is handed over, in bytes. Several of them are in memory for each reader and on
 /// the way to the sink.
 const BATCH_BYTES: usize = 256 << 10;
-/// The size of a row of which there is one at a time in memory, in bytes: smaller ones make a batch.
-pub(crate) const LARGE_ROW_BYTES: usize = 2 * BATCH_BYTES;
 /// The size of the events after which what is complete is committed, in bytes.
 const COMMIT_BYTES: usize = 16 << 20;
 
@@ -117,7 +115,8 @@ impl<W> HandOver<W> {
         self.batch.size() >= BATCH_BYTES || self.reservation.is_some()
     }
 
-    /// Waits until a row of more than [`LARGE_ROW_BYTES`] may be in memory: the one before is stored.
+    /// Waits until a row of more than [`LARGE_ROW_BYTES`](crate::batch::LARGE_ROW_BYTES) may be in memory:
+    /// the one before is stored.
     pub(crate) async fn reserve_large_row(&mut self) {
         if self.reservation.is_none() {
             // the turn first: who has it waits for nothing that another reader has

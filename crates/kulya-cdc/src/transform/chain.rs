@@ -1,6 +1,7 @@
 //! The transformations of a capture, applied to batches.
 
 use super::draft::{Draft, Value, payload};
+use super::schema_cache::SchemaCache;
 use super::settings::TransformSettings;
 use super::step::Step;
 use crate::batch::{Destination, Parts, Span, TransformedDestination};
@@ -23,8 +24,7 @@ pub(crate) struct Transformations {
     is_encoded: bool,
     /// By the addresses of the source's destination and of the schema, and by topic.
     destinations: HashMap<(usize, usize, String), Target>,
-    /// By the address of the schema.
-    blocks: HashMap<usize, (Arc<ConnectSchema>, SchemaBlock)>,
+    blocks: SchemaCache<SchemaBlock>,
 }
 
 /// A destination, with what must live as long as the addresses by which it is found.
@@ -50,7 +50,7 @@ impl Transformations {
             has_schemas: format.schemas_in_values,
             is_encoded: format.encoding.has_header(),
             destinations: HashMap::new(),
-            blocks: HashMap::new(),
+            blocks: SchemaCache::default(),
         })
     }
 
@@ -85,7 +85,7 @@ impl Transformations {
             self.write(draft, &mut transformed)?;
         }
         for omitted in batch.omitted() {
-            let key = omitted.key.map(|key| append(&mut transformed, key));
+            let key = omitted.key.map(|key| transformed.copy(key));
             transformed.omit(omitted.destination, key, omitted.bytes);
         }
         Ok(transformed)
@@ -99,10 +99,10 @@ impl Transformations {
             )));
         }
         let destination = self.destination(&draft);
-        let key = draft.key.as_deref().map(|key| append(batch, key));
-        let routing_key = draft.routing_key.as_deref().map(|key| append(batch, key));
+        let key = draft.key.as_deref().map(|key| batch.copy(key));
+        let routing_key = draft.routing_key.as_deref().map(|key| batch.copy(key));
         let value = self.write_value(&draft, batch)?;
-        let headers = (!draft.headers.is_empty()).then(|| append(batch, &draft.headers));
+        let headers = (!draft.headers.is_empty()).then(|| batch.copy(&draft.headers));
         batch.push(&destination, Parts { key, routing_key, value, headers });
         Ok(())
     }
@@ -111,12 +111,10 @@ impl Transformations {
         let (json, schema) = match &draft.value {
             Value::Absent => return Ok(None),
             Value::Null { .. } if self.is_encoded => return Ok(None),
-            Value::Other(value) => return Ok(Some(append(batch, value))),
+            Value::Other(value) => return Ok(Some(batch.copy(value))),
             Value::Envelope(value, schema) => {
-                let is_own =
-                    draft.origin.envelope.as_ref().is_some_and(|envelope| Arc::ptr_eq(envelope, schema));
-                if is_own || !self.has_schemas {
-                    return Ok(Some(append(batch, value)));
+                if draft.has_own(schema) || !self.has_schemas {
+                    return Ok(Some(batch.copy(value)));
                 }
                 (payload(value, true)?, schema)
             }
@@ -124,20 +122,14 @@ impl Transformations {
             Value::Null { schema, .. } => ("null", schema),
         };
         if !self.has_schemas {
-            return Ok(Some(append(batch, json.as_bytes())));
+            return Ok(Some(batch.copy(json.as_bytes())));
         }
+        let block = || Ok(SchemaBlock::with_schema(&schema.to_json()));
+        let block = self.blocks.get(schema, "", block)?;
         let out = batch.buffer();
         let start = out.len();
-        self.block(schema).write(out, |out| out.extend_from_slice(json.as_bytes()));
+        block.write(out, |out| out.extend_from_slice(json.as_bytes()));
         Ok(Some(Span::new(start, out.len())))
-    }
-
-    fn block(&mut self, schema: &Arc<ConnectSchema>) -> &SchemaBlock {
-        if self.blocks.len() >= MAX_DESTINATIONS {
-            self.blocks.clear();
-        }
-        let new = || (Arc::clone(schema), SchemaBlock::with_schema(&schema.to_json()));
-        &self.blocks.entry(Arc::as_ptr(schema) as usize).or_insert_with(new).1
     }
 
     fn destination(&mut self, draft: &Draft<'_>) -> Arc<Destination> {
@@ -160,22 +152,13 @@ impl Transformations {
     }
 }
 
-fn append(batch: &mut Batch, bytes: &[u8]) -> Span {
-    let out = batch.buffer();
-    let start = out.len();
-    out.extend_from_slice(bytes);
-    Span::new(start, out.len())
-}
-
 fn new_destination(
     draft: &Draft<'_>,
     schema: Option<&Arc<ConnectSchema>>,
     has_rows: bool,
 ) -> Arc<Destination> {
     let is_routed = *draft.topic != *draft.origin.topic;
-    let is_own =
-        schema.is_some() && draft.origin.envelope.as_ref().map(Arc::as_ptr) == schema.map(Arc::as_ptr);
-    if is_own && !is_routed {
+    if !is_routed && schema.is_some_and(|schema| draft.has_own(schema)) {
         return Arc::clone(draft.origin);
     }
     let table = schema.and_then(|schema| {

@@ -61,6 +61,11 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Returns whether a schema is that of the envelopes that the source writes.
+    pub(super) fn has_own(&self, schema: &Arc<ConnectSchema>) -> bool {
+        self.origin.envelope.as_ref().is_some_and(|own| Arc::ptr_eq(own, schema))
+    }
+
     /// Adds a header.
     pub(super) fn add_header(&mut self, header: &[u8]) {
         let headers = self.headers.to_mut();

@@ -6,16 +6,12 @@ use crate::debezium::connect_schema;
 use crate::debezium::connector::Connector;
 use crate::debezium::format::EventFormat;
 use crate::debezium::{ColumnDescription, Encoding, RowSchema};
-use crate::{
-    CdcResult, Checkpoint, Position, RecordingSink, RefusedSchema, Sink, StoreSettings, StoreSink, replay,
-};
+use crate::sink::store::testing::{Target, checkpoint};
+use crate::{CdcResult, RecordingSink, Sink, replay};
 use kulya_codec::header;
-use kulya_registry::Registry;
 use kulya_registry_api::SchemaRegistry;
 use kulya_schema::GroupId;
-use kulya_store::clock::SystemClock;
-use kulya_store::memory::MemoryStore;
-use kulya_store::{StreamId, StreamStore, bounded_read};
+use kulya_store::StreamStore;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -160,36 +156,7 @@ fn what_a_transformation_cannot_take_stops_the_capture() {
     }
 }
 
-fn checkpoint() -> Checkpoint {
-    let text = r#"{"system":"1","database":"d","slot":"s","lsn":1}"#;
-    serde_json::from_str::<Position>(text).unwrap().into()
-}
-
-/// A store and its registry.
-struct Target {
-    store: MemoryStore,
-    registry: Registry,
-}
-
 impl Target {
-    fn new() -> Self {
-        let store = MemoryStore::new();
-        let registry = Registry::new(store.clone(), SystemClock).unwrap();
-        Self { store, registry }
-    }
-
-    async fn sink(&self, encoding: Encoding) -> StoreSink {
-        let settings = StoreSettings {
-            name: "shop".into(),
-            scope: "scope".into(),
-            stream_template: "{table}".into(),
-            segments: 1,
-            encoding,
-            refused_schema: RefusedSchema::default(),
-        };
-        StoreSink::new(self.store.clone(), self.registry.clone(), settings).await.unwrap()
-    }
-
     /// Stages a batch, commits another one, and returns the position that is stored.
     async fn write(&self, settings: &Value, encoding: Encoding, batches: [Batch; 2]) -> CdcResult<()> {
         let format = EventFormat { encoding, ..EventFormat::default() };
@@ -210,12 +177,6 @@ impl Target {
         let mut names: Vec<String> = names.iter().map(|name| name.as_str().to_owned()).collect();
         names.sort();
         names
-    }
-
-    async fn read(&self, name: &str) -> Vec<Vec<u8>> {
-        let stream = StreamId::new("scope", name).unwrap();
-        let events = bounded_read(&self.store, &stream).await.unwrap();
-        events.iter().map(|(_, event)| event.to_vec()).collect()
     }
 
     async fn texts(&self, name: &str) -> Vec<String> {

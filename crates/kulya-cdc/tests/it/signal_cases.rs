@@ -9,6 +9,7 @@ use kulya_cdc::{
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Mutex;
 
 /// A database of one test.
@@ -93,7 +94,7 @@ pub(crate) fn text(row: &serde_json::Value) -> String {
 }
 
 /// A capture that runs.
-pub(crate) struct Running {
+struct Running {
     sink: SharedSink,
     control: Control,
     task: tokio::task::JoinHandle<CdcResult<()>>,
@@ -141,12 +142,12 @@ impl Running {
     }
 }
 
-pub(crate) async fn signal(control: &Control, kind: &str, data: &str) {
+async fn signal(control: &Control, kind: &str, data: &str) {
     let signal = SignalRecord { id: String::new(), kind: kind.into(), data: data.into() };
     control.signal(signal).await.unwrap();
 }
 
-pub(crate) fn is_ended(state: &IncrementalState) -> bool {
+fn is_ended(state: &IncrementalState) -> bool {
     state.last_signal > 0 && state.requests.is_empty() && state.tables.is_empty()
 }
 
@@ -159,7 +160,7 @@ fn without_rows(database: &dyn SignalDatabase, rows: u32) -> CaptureSettings {
 }
 
 /// A sequence of numbers that looks random.
-pub(crate) struct Numbers(pub(crate) u64);
+struct Numbers(u64);
 
 impl Numbers {
     fn below(&mut self, bound: u64) -> u64 {
@@ -169,7 +170,7 @@ impl Numbers {
 }
 
 /// Returns the statements of a transaction.
-pub(crate) fn changes(numbers: &mut Numbers, next: &mut u64) -> Vec<String> {
+fn changes(numbers: &mut Numbers, next: &mut u64) -> Vec<String> {
     let count = 1 + numbers.below(3);
     let change = |_| {
         let (id, v) = (1 + numbers.below(300), numbers.below(1_000_000));
@@ -203,6 +204,39 @@ async fn assert_rebuilt(database: &dyn SignalDatabase, sink: &SharedSink, column
     assert_eq!(sink.rebuilt(table).await, rows, "{table}");
 }
 
+/// Reads all tables again by a signal, under load, in captures that are killed after so many chunks, and one
+/// that ends. Returns the number of the row that the load would insert next.
+pub(crate) async fn read_by_killed_captures(
+    database: &dyn SignalDatabase,
+    settings: &CaptureSettings,
+    (sink, control): (&SharedSink, &Control),
+    seed: u64,
+    kills: &[u64],
+) -> u64 {
+    let is_ended_now = AtomicBool::new(false);
+    let load = async {
+        let (mut numbers, mut next) = (Numbers(seed), 1000);
+        while !is_ended_now.load(Ordering::Relaxed) {
+            database.transaction(&changes(&mut numbers, &mut next)).await;
+        }
+        next
+    };
+    let capture = async {
+        let schema = database.schema();
+        signal(control, "execute-snapshot", &format!(r#"{{"data-collections": ["{schema}\\..*"]}}"#)).await;
+        for chunks in kills {
+            let running = Running::start(settings, sink, control);
+            running.until(|state| is_ended(state) || state.chunks >= *chunks).await;
+            running.kill().await;
+        }
+        let running = Running::start(settings, sink, control);
+        running.until(is_ended).await;
+        running.kill().await;
+        is_ended_now.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(load, capture).0
+}
+
 /// Rows are read under load by captures that are killed between the chunks; the tables that the events make
 /// are the database's.
 pub(crate) async fn rows_are_read_again_under_load(database: &dyn SignalDatabase) {
@@ -211,28 +245,7 @@ pub(crate) async fn rows_are_read_again_under_load(database: &dyn SignalDatabase
     let (sink, control) = (SharedSink::default(), Control::default());
     catch_up(&settings, &mut sink.clone()).await.unwrap();
     assert!(sink.records("big").await.is_empty());
-    let is_ended_now = std::sync::atomic::AtomicBool::new(false);
-    let load = async {
-        let (mut numbers, mut next) = (Numbers(7), 1000);
-        while !is_ended_now.load(std::sync::atomic::Ordering::Relaxed) {
-            database.transaction(&changes(&mut numbers, &mut next)).await;
-        }
-        next
-    };
-    let capture = async {
-        let schema = database.schema();
-        signal(&control, "execute-snapshot", &format!(r#"{{"data-collections": ["{schema}\\..*"]}}"#)).await;
-        for chunks in [10, 25, 40] {
-            let running = Running::start(&settings, &sink, &control);
-            running.until(|state| is_ended(state) || state.chunks >= chunks).await;
-            running.kill().await;
-        }
-        let running = Running::start(&settings, &sink, &control);
-        running.until(is_ended).await;
-        running.kill().await;
-        is_ended_now.store(true, std::sync::atomic::Ordering::Relaxed);
-    };
-    let (next, ()) = tokio::join!(load, capture);
+    let next = read_by_killed_captures(database, &settings, (&sink, &control), 7, &[10, 25, 40]).await;
     assert!(next > 1010, "there was no load");
     catch_up(&settings, &mut sink.clone()).await.unwrap();
     assert_rebuilt(database, &sink, "id, v", "big").await;

@@ -1,13 +1,10 @@
 //! Transformed rows of snapshots, of incremental snapshots and of the log, the same for all databases.
 
 use crate::database::catch_up;
-use crate::signal_cases::{
-    Numbers, Running, SharedSink, SignalDatabase, changes, create_tables, is_ended, signal, text,
-};
+use crate::signal_cases::{SharedSink, SignalDatabase, create_tables, read_by_killed_captures, text};
 use kulya_cdc::{CaptureSettings, Control, TransformSettings};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The rows of two tables in one topic, and what is in the place of deleted ones.
 fn transforms() -> Vec<TransformSettings> {
@@ -41,27 +38,7 @@ pub(crate) async fn transformed_rows_make_the_tables(database: &dyn SignalDataba
     let (sink, control) = (SharedSink::default(), Control::default());
     catch_up(&settings, &mut sink.clone()).await.unwrap();
     assert_eq!(sink.records("all").await.len(), 450);
-    let is_ended_now = AtomicBool::new(false);
-    let load = async {
-        let (mut numbers, mut next) = (Numbers(11), 1000);
-        while !is_ended_now.load(Ordering::Relaxed) {
-            database.transaction(&changes(&mut numbers, &mut next)).await;
-        }
-    };
-    let capture = async {
-        let schema = database.schema();
-        signal(&control, "execute-snapshot", &format!(r#"{{"data-collections": ["{schema}\\..*"]}}"#)).await;
-        for chunks in [5, 15] {
-            let running = Running::start(&settings, &sink, &control);
-            running.until(|state| is_ended(state) || state.chunks >= chunks).await;
-            running.kill().await;
-        }
-        let running = Running::start(&settings, &sink, &control);
-        running.until(is_ended).await;
-        running.kill().await;
-        is_ended_now.store(true, Ordering::Relaxed);
-    };
-    tokio::join!(load, capture);
+    read_by_killed_captures(database, &settings, (&sink, &control), 11, &[5, 15]).await;
     catch_up(&settings, &mut sink.clone()).await.unwrap();
     let mut tables: BTreeMap<&str, BTreeMap<String, String>> = BTreeMap::new();
     let mut reads = 0;

@@ -5,6 +5,7 @@ use crate::binlog_capture::{create, reconnect, script};
 use crate::binlog_server::{LOG, Server};
 use crate::database::{Database, MemorySink, catch_up};
 use crate::golden::{Masks, Zoo, compare};
+use crate::zoo::captured;
 use kulya_cdc::CaptureSettings;
 use kulya_cdc::debezium_server::{DebeziumServerSettings, Properties};
 use kulya_cdc::mysql::connection::Flavor;
@@ -96,15 +97,7 @@ async fn transformed_events_match_debeziums() {
             publication: String::new(),
             ..settings_of("postgresql.PostgresConnector", selection, properties)
         };
-        let mut sink = MemorySink::default();
-        catch_up(&settings, &mut sink).await.unwrap();
-        for part in zoo.parts() {
-            database.script(&part).await;
-            catch_up(&settings, &mut sink).await.unwrap();
-        }
-        database.drop_everything().await;
-        let mut masks = Masks::new();
-        let ours: Vec<_> = sink.records.iter().map(|record| masks.masked(record, &database.name)).collect();
+        let ours = captured(&database, &zoo, &settings).await;
         let theirs = zoo.events("", settings.format.schemas_in_values, &[]);
         failures.extend(difference(mode, &ours, &theirs));
     }

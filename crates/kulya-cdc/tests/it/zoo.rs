@@ -69,6 +69,23 @@ async fn compare_modes(name: &str, zoo: &Zoo, modes: &[Mode], differences: &[Dif
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
+/// Captures the rows of a zoo and then its changes; returns the events, and drops everything.
+pub(crate) async fn captured(
+    database: &Database,
+    zoo: &Zoo,
+    settings: &CaptureSettings,
+) -> Vec<serde_json::Value> {
+    let mut sink = MemorySink::default();
+    catch_up(settings, &mut sink).await.unwrap();
+    for part in zoo.parts() {
+        database.script(&part).await;
+        catch_up(settings, &mut sink).await.unwrap();
+    }
+    database.drop_everything().await;
+    let mut masks = Masks::new();
+    sink.records.iter().map(|record| masks.masked(record, &database.name)).collect()
+}
+
 /// Captures a zoo; returns the events, and whether they have schemas.
 async fn run(name: &str, zoo: &Zoo, set: fn(&mut CaptureSettings)) -> (Vec<serde_json::Value>, bool) {
     let database = Database::create(name).await;
@@ -82,15 +99,7 @@ async fn run(name: &str, zoo: &Zoo, set: fn(&mut CaptureSettings)) -> (Vec<serde
     settings.format.context_headers = true;
     settings.values = ValueModes { compat: Compatibility::Debezium, ..ValueModes::default() };
     set(&mut settings);
-    let mut sink = MemorySink::default();
-    catch_up(&settings, &mut sink).await.unwrap();
-    for part in zoo.parts() {
-        database.script(&part).await;
-        catch_up(&settings, &mut sink).await.unwrap();
-    }
-    database.drop_everything().await;
-    let mut masks = Masks::new();
-    let ours = sink.records.iter().map(|record| masks.masked(record, &database.name)).collect();
+    let ours = captured(&database, zoo, &settings).await;
     (ours, settings.format.schemas_in_values)
 }
 

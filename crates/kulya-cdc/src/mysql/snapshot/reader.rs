@@ -2,15 +2,16 @@
 
 use super::planner::{TableWork, Work};
 use super::session::{TableSession, read_error};
+use crate::batch::LARGE_ROW_BYTES;
 use crate::debezium::envelope::ProcessingTime;
 use crate::mysql::catalog::TableInfo;
-use crate::mysql::connection::{RowStream, TextRow};
+use crate::mysql::connection::TextRow;
 use crate::mysql::event_table::EventTable;
 use crate::mysql::events::EventWriter;
 use crate::mysql::key_range::KeyColumns;
 use crate::mysql::offset::LogPoint;
 use crate::mysql::source_block::Origin;
-use crate::snapshot_parts::{HandOver, LARGE_ROW_BYTES, ReadRange};
+use crate::snapshot_parts::{HandOver, ReadRange};
 use crate::snapshot_progress::Key;
 use crate::{CdcError, CdcResult};
 use kulya_store::clock::Clock;
@@ -94,8 +95,22 @@ impl Reader {
         let mut row = TextRow::default();
         let mut rest = ReadRange { cut: *cut, ..range.clone() };
         let mut is_first = range.after.is_none();
-        while next_row(&mut rows, &mut row, (info, &table), output).await? {
-            let is_followed = rows.following().await.map_err(|error| read_error(info, error))?.is_some();
+        let mut following = rows.following().await.map_err(|error| read_error(info, error))?;
+        loop {
+            // before a large row arrives, the one before is stored
+            if following.is_some_and(|bytes| bytes > LARGE_ROW_BYTES) {
+                output.reserve_large_row().await;
+            }
+            // the end is read, too: otherwise the connection is closed
+            if !rows.next_into(&mut row).await.map_err(|error| read_error(info, error))? {
+                break;
+            }
+            following = rows.following().await.map_err(|error| read_error(info, error))?;
+            if let Some(bytes) = row.cut_from() {
+                EventWriter::omit_snapshot_row(&table, &row, bytes, &mut output.batch);
+                continue;
+            }
+            let is_followed = following.is_some();
             let mark = place.mark(is_first, !is_followed && range.to.is_none());
             is_first = false;
             let now = context.now();
@@ -126,27 +141,4 @@ fn key_of(key: &KeyColumns, table: &EventTable, row: &TextRow, info: &TableInfo)
     key.map_err(|error| {
         CdcError::new(error.kind(), format!("cannot read table {}: {error}", info.name)).because(error)
     })
-}
-
-/// Reads the next row; false after the last one. Before a large one, waits until the one before is stored.
-/// Events of rows that are larger than an event can be are left out.
-async fn next_row(
-    rows: &mut RowStream<'_>,
-    row: &mut TextRow,
-    (info, table): (&TableInfo, &EventTable),
-    output: &mut HandOver<Work>,
-) -> CdcResult<bool> {
-    loop {
-        let bytes = rows.following().await.map_err(|error| read_error(info, error))?;
-        if bytes.is_some_and(|bytes| bytes > LARGE_ROW_BYTES) {
-            output.reserve_large_row().await;
-        }
-        if !rows.next_into(row).await.map_err(|error| read_error(info, error))? {
-            return Ok(false);
-        }
-        match row.cut_from() {
-            Some(bytes) => EventWriter::omit_snapshot_row(table, row, bytes, &mut output.batch),
-            None => return Ok(true),
-        }
-    }
 }

@@ -6,7 +6,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -102,8 +102,7 @@ impl AsyncWrite for DetachableStream {
         if let Socket::Detached(stream) = &self.0 {
             return Poll::Ready(stream.shutdown(std::net::Shutdown::Write));
         }
-        let shutdown = ready!(self.attached()?.poll_shutdown(context));
-        Poll::Ready(shutdown)
+        self.attached()?.poll_shutdown(context)
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::row_writer::{RowContext, RowWriter};
 use super::work::Work;
+use crate::batch::LARGE_ROW_BYTES;
 use crate::postgres::connection::copy::{CopySession, Line};
 use crate::postgres::connection::frames::Frame;
-use crate::snapshot_parts::{HandOver, LARGE_ROW_BYTES};
+use crate::snapshot_parts::HandOver;
 use crate::{CdcError, CdcResult};
 use std::sync::Arc;
 

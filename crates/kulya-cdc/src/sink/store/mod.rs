@@ -11,6 +11,8 @@ pub(crate) mod positions;
 mod settings;
 pub(crate) mod signals;
 mod streams;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub(crate) use names::sanitize_name;
 pub use settings::{RefusedSchema, StoreSettings};
@@ -106,16 +108,17 @@ impl StoreSink {
                 false => Route::Unused,
             });
         }
-        let parts = (destinations.clone(), bytes.clone());
         let work = async move {
-            let (destinations, bytes) = parts;
             let Encoded { mut appends, refused } = appends::encode(entries, &destinations, &routes, &bytes);
             // of another stream, so that the order among both does not matter
             appends.append(&mut dead_letters);
-            if refused.is_empty() { Ok(write(appends).await) } else { Err((appends, refused, write)) }
+            match refused.is_empty() {
+                true => Ok(write(appends).await),
+                false => Err((appends, refused, write, destinations, bytes)),
+            }
         };
         let done = if is_large { on_another_task(work).await? } else { work.await };
-        let (mut appends, refused, write) = match done {
+        let (mut appends, refused, write, destinations, bytes) = match done {
             Ok(done) => return Ok(done),
             Err(refused) => refused,
         };

@@ -5,15 +5,11 @@ use crate::debezium::Encoding;
 use crate::debezium::connect_schema;
 use crate::debezium::connector::Connector;
 use crate::debezium::format::EventFormat;
-use crate::{CdcErrorKind, CdcResult, Checkpoint, ColumnDescription, Position, RefusedSchema, RowSchema};
-use crate::{Sink, StoreSettings, StoreSink};
+use crate::sink::store::testing::{Target, checkpoint};
+use crate::{CdcErrorKind, CdcResult, ColumnDescription, RowSchema, Sink, StoreSink};
 use kulya_codec::{Deserializer, Value as Decoded, header};
-use kulya_registry::Registry;
 use kulya_registry_api::SchemaRegistry;
 use kulya_schema::{Format, GroupId};
-use kulya_store::clock::SystemClock;
-use kulya_store::memory::MemoryStore;
-use kulya_store::{StreamId, bounded_read};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -52,40 +48,7 @@ fn event(row: &Value) -> String {
     .to_string()
 }
 
-/// A store and what is written to it.
-struct Target {
-    store: MemoryStore,
-    registry: Registry,
-}
-
 impl Target {
-    fn new() -> Self {
-        let store = MemoryStore::new();
-        let registry = Registry::new(store.clone(), SystemClock).unwrap();
-        Self { store, registry }
-    }
-
-    /// Starts a sink, as after a restart.
-    async fn sink(&self, encoding: Encoding) -> StoreSink {
-        let settings = StoreSettings {
-            name: "shop".into(),
-            scope: "scope".into(),
-            stream_template: "{table}".into(),
-            segments: 1,
-            encoding,
-            refused_schema: RefusedSchema::default(),
-        };
-        let mut sink = StoreSink::new(self.store.clone(), self.registry.clone(), settings).await.unwrap();
-        sink.position().await.unwrap();
-        sink
-    }
-
-    async fn read(&self, name: &str) -> Vec<Vec<u8>> {
-        let stream = StreamId::new("scope", name).unwrap();
-        let events = bounded_read(&self.store, &stream).await.unwrap();
-        events.iter().map(|(_, event)| event.to_vec()).collect()
-    }
-
     /// The encoding ids of the events of the table.
     async fn ids(&self) -> Vec<u32> {
         self.read("t").await.iter().map(|event| header::split(event).unwrap().0.0).collect()
@@ -103,11 +66,6 @@ async fn write(sink: &mut StoreSink, events: &[(&Arc<Destination>, String)]) -> 
         batch.push_copy(destination, None, None);
     }
     sink.commit(batch, &checkpoint()).await
-}
-
-fn checkpoint() -> Checkpoint {
-    let text = r#"{"system":"1","database":"d","slot":"s","lsn":1}"#;
-    serde_json::from_str::<Position>(text).unwrap().into()
 }
 
 #[tokio::test]
