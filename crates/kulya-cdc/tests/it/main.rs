@@ -7,6 +7,7 @@ mod binlog_capture;
 mod binlog_cases;
 mod binlog_columns;
 mod binlog_faults;
+mod binlog_rows;
 mod binlog_server;
 mod binlog_setups;
 mod binlog_snapshots;

@@ -350,3 +350,33 @@ async fn transformed_events_match_debeziums() {
 async fn former_versions_of_rows_are_left_out() {
     binlog_capture::former_versions_of_rows_are_left_out(MARIADB, "c_versioned").await;
 }
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn times_do_not_depend_on_zones() {
+    crate::binlog_rows::times_do_not_depend_on_zones(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn rows_have_the_definition_of_their_place() {
+    crate::binlog_rows::rows_have_the_definition_of_their_place(MARIADB, "c_place").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn keys_and_limits_are_the_same_in_snapshot_and_log() {
+    crate::binlog_rows::keys_and_limits_are_the_same_in_snapshot_and_log(MARIADB, "c_limits").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn helper_tables_of_migrations_have_no_events() {
+    crate::binlog_rows::helper_tables_of_migrations_have_no_events(MARIADB, "c_helpers").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn versioning_comes_and_goes() {
+    crate::binlog_rows::versioning_comes_and_goes(MARIADB, "c_versioning").await;
+}
