@@ -2,6 +2,7 @@
 //! that only look strange change no event.
 
 use crate::database::{Database, MemorySink, catch_up};
+use crate::own_server::{OwnServer, Product, Stop};
 use crate::table_changes::changes;
 use kulya_cdc::{CaptureSettings, CdcErrorKind};
 use serde_json::{Value, json};
@@ -225,4 +226,37 @@ CREATE PUBLICATION mine FOR TABLE a",
         changes(&sink, 1).iter().map(|change| json!([change[0], change[1]["id"]])).collect();
     assert_eq!(found, [json!(["r", 1]), json!(["r", 2]), json!(["c", 3])]);
     database.drop_everything().await;
+}
+
+/// Each is found before the first row is read.
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run cargo xtask test"]
+async fn settings_of_a_server_are_named() {
+    for (settings, kind, expected) in [
+        (
+            &["max_wal_senders=0"][..],
+            CdcErrorKind::Configuration,
+            "set max_wal_senders = 10 in postgresql.conf",
+        ),
+        (&["max_replication_slots=0"], CdcErrorKind::Source, "max_replication_slots > 0"),
+        (&["wal_level=replica"], CdcErrorKind::Configuration, "set wal_level = logical in postgresql.conf"),
+    ] {
+        let arguments: Vec<&str> = settings.iter().flat_map(|setting| ["-c", setting]).collect();
+        let server = OwnServer::start_new(Product::Postgres, &arguments).await;
+        let message = refusal(&of_server(&server), kind).await;
+        assert!(message.contains(expected), "{message}");
+    }
+    let mut server = OwnServer::start_new(Product::Postgres, &[]).await;
+    server.stop(Stop::Clean).await;
+    std::fs::write(server.data().join("pg_hba.conf"), "hostssl all all all scram-sha-256\n").unwrap();
+    server.start().await;
+    let mut settings = of_server(&server);
+    settings.url += "?sslmode=disable";
+    let message = refusal(&settings, CdcErrorKind::Configuration).await;
+    assert!(message.contains("does not accept user kulya") && message.contains("no encryption"), "{message}");
+}
+
+/// The settings of a capture of a server's tables.
+fn of_server(server: &OwnServer) -> CaptureSettings {
+    CaptureSettings { url: server.url("postgres"), name: "setup".into(), ..CaptureSettings::default() }
 }
