@@ -18,7 +18,7 @@ static RUNS: AtomicU64 = AtomicU64::new(0);
 type Messages = Vec<(u32, Vec<u8>)>;
 
 /// Reads bytes as records, and as messages with their lengths in two bytes before them. The first byte
-/// selects the memory: without any all is in files, of which the lowest bit damages one.
+/// selects the memory, without which all is in files, and by its lowest bit whether these are damaged.
 pub(crate) fn run(bytes: &[u8]) {
     let mut rest = bytes;
     while let Parsed::Whole(header, size) = record::parse(rest) {
