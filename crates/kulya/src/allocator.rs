@@ -1,9 +1,9 @@
 //! The allocator of the process, jemalloc, and when it gives memory back to the system.
 //!
-//! Memory that was freed can be used again at once, and stays resident until it is given back. The arenas of
-//! small pieces keep theirs for a second (`.cargo/config.toml`). Large pieces have an arena of their own; that
-//! of a process without jemalloc's background threads gives them back as soon as they are freed, that of a
-//! process with them keeps them for a second too. Idle arenas need the threads.
+//! Memory that was freed can be used again at once, and stays resident until it is given back. The arenas
+//! of small pieces keep theirs for a second (`.cargo/config.toml`). Large pieces have an arena of their own;
+//! that of a process without jemalloc's background threads gives them back as soon as they are freed, that
+//! of a process with them keeps them for a second too. Idle arenas need the threads.
 
 use std::hint::black_box;
 use tikv_jemalloc_ctl::background_thread;
