@@ -19,6 +19,7 @@ mod log_meter;
 mod offset;
 mod pgoutput;
 mod publication;
+mod publication_watch;
 mod read_row;
 pub(crate) mod removal;
 pub(crate) mod settings;
@@ -41,7 +42,7 @@ use crate::debezium::events::EventContext;
 use crate::memory::Memory;
 use crate::output::Output;
 use crate::snapshot_progress::TableList;
-use crate::source::{Source, SourceConnection};
+use crate::source::{Source, SourceConnection, StreamEnd};
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress, SnapshotMode, StopCondition};
 use async_trait::async_trait;
 use connection::replication::ReplicationConnection;
@@ -138,9 +139,6 @@ impl SourceConnection for PostgresConnection {
         output: &mut Output<'_>,
     ) -> CdcResult<Checkpoint> {
         let publication = publication::prepare(&self.session, &self.target.settings, &self.server).await?;
-        if !publication.has_captured_tables && stored.is_none() {
-            self.target.settings.no_table_found()?;
-        }
         let (position, history) = match stored {
             Some(stored) => (position_of(stored.clone())?, stored.history),
             None => (self.first_position(output).await?, None),
@@ -153,7 +151,7 @@ impl SourceConnection for PostgresConnection {
         start: Checkpoint,
         stop_condition: StopCondition,
         output: &mut Output<'_>,
-    ) -> CdcResult<()> {
+    ) -> CdcResult<StreamEnd> {
         let mut position = position_of(start.clone())?;
         let snapshot_rows = SnapshotRows::new(&position, &start)?;
         let mut connection = ReplicationConnection::open(&self.target, Arc::clone(output.clock)).await?;
@@ -187,7 +185,10 @@ impl SourceConnection for PostgresConnection {
         .with_server(self.server.version, spool);
         let result = stream.run(&mut connection, output).await;
         connection.close().await;
-        result
+        match result {
+            Err(_) if stream.has_added_tables() => Ok(StreamEnd::TablesAdded),
+            result => result.map(|()| StreamEnd::Finished),
+        }
     }
 }
 
@@ -273,15 +274,28 @@ impl PostgresConnection {
         output: &mut Output<'_>,
     ) -> CdcResult<Checkpoint> {
         let coverage = publication.coverage(&self.target.settings);
+        let mut forgotten = Vec::new();
         let tables = match &position.coverage {
             Some(earlier) if *earlier == coverage && !position.is_snapshot_unfinished => {
                 return Ok(Checkpoint { position: Position::Postgres(position), history });
             }
-            Some(earlier) => publication.added_since(earlier),
+            Some(earlier) => {
+                let added = publication.added_since(earlier);
+                if !position.is_snapshot_unfinished {
+                    // what was read under their names is of other tables, or of the time before they were
+                    // out of the publication
+                    for PublishedTable { info, .. } in &added {
+                        forgotten.push(info.quoted());
+                        position.table_snapshots.remove(&info.name());
+                    }
+                }
+                added
+            }
             None if position.is_snapshot_unfinished => publication.tables.clone(),
             None => Vec::new(),
         };
         let mut list = table_list(&position, history.as_deref())?;
+        forgotten.iter().for_each(|name| list.forget(name));
         let tables = unread(tables, &position, &list);
         let mut snapshot = Snapshot::new(&self.session, &self.target, &self.events);
         if mode == SnapshotMode::NoData {

@@ -2,6 +2,7 @@
 //! publication; each MariaDB and MySQL test its own database, accounts and server ids.
 #![allow(clippy::unwrap_used, reason = "a failing test reports the line")]
 
+mod added_tables;
 mod avro_zoo;
 mod binlog_capture;
 mod binlog_cases;
