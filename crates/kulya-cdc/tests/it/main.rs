@@ -11,6 +11,7 @@ mod binlog_faults;
 mod binlog_server;
 mod binlog_setups;
 mod binlog_snapshots;
+mod binlog_uncaptured;
 mod binlog_workload;
 mod binlog_zoo;
 mod column_rules;

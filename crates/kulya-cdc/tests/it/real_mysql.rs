@@ -5,6 +5,7 @@ use crate::binlog_cases::{self, login_error};
 use crate::binlog_columns::{self, recorded};
 use crate::binlog_faults;
 use crate::binlog_server::{LOG, MYSQL, MYSQL_GTID, contains, encode};
+use crate::binlog_uncaptured;
 use crate::binlog_zoo::{self, Zoo, modes};
 use kulya_cdc::debezium::{BigintUnsignedMode, BinaryMode, DecimalMode, TimePrecision};
 use kulya_cdc::mysql::connection::{
@@ -346,4 +347,16 @@ async fn rows_larger_than_an_event_are_left_out() {
 async fn transformed_events_match_debeziums() {
     let modes = crate::transform_zoo::transformed!("mysql8", table_changes);
     crate::transform_zoo::events_of_the_binlog_match_debeziums(MYSQL, modes).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn a_database_without_tables_is_captured() {
+    binlog_uncaptured::a_database_without_tables_is_captured(MYSQL).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn statements_on_other_tables_are_passed_over() {
+    binlog_uncaptured::statements_on_other_tables_are_passed_over(MYSQL).await;
 }
