@@ -130,7 +130,7 @@ impl SourceConnection for ScriptedConnection {
                 position += 1;
                 output.batch.buffer().extend_from_slice(b"{}");
                 let value = Some(Span::new(0, 2));
-                output.batch.push(&topic, Parts { key: None, routing_key: None, value, headers: None });
+                output.batch.push(&topic, Parts::new(None, value, None));
                 output.last_committed = Some(Duration::from_secs(position));
                 output.commit(checkpoint(position)).await?;
             }

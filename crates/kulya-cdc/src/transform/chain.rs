@@ -103,7 +103,7 @@ impl Transformations {
         let routing_key = draft.routing_key.as_deref().map(|key| batch.copy(key));
         let value = self.write_value(&draft, batch)?;
         let headers = (!draft.headers.is_empty()).then(|| batch.copy(&draft.headers));
-        batch.push(&destination, Parts { key, routing_key, value, headers });
+        batch.push(&destination, Parts { routing_key, ..Parts::new(key, value, headers) });
         Ok(())
     }
 

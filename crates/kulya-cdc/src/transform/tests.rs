@@ -1,7 +1,7 @@
 //! Transformations of batches, and what a store has of them.
 
 use super::{TransformSettings, Transformations, TransformingSink};
-use crate::batch::{Batch, Destination, Parts, Span};
+use crate::batch::{Batch, DefaultPlaces, Destination, Parts, Span};
 use crate::debezium::connect_schema;
 use crate::debezium::connector::Connector;
 use crate::debezium::format::EventFormat;
@@ -67,13 +67,9 @@ fn push(batch: &mut Batch, destination: &Arc<Destination>, id: i32, value: Optio
     let key_end = batch.buffer().len();
     batch.buffer().extend_from_slice(value.unwrap_or_default().as_bytes());
     let end = batch.buffer().len();
-    let parts = Parts {
-        key: Some(Span::new(start, key_end)),
-        routing_key: Some(Span::new(start + 6, key_end - 1)),
-        value: value.map(|_| Span::new(key_end, end)),
-        headers: None,
-    };
-    batch.push(destination, parts);
+    let (key, value) = (Span::new(start, key_end), value.map(|_| Span::new(key_end, end)));
+    let routing_key = Some(Span::new(start + 6, key_end - 1));
+    batch.push(destination, Parts { routing_key, ..Parts::new(Some(key), value, None) });
 }
 
 /// Returns topic, key, routing key and value of each record.
@@ -133,16 +129,41 @@ fn keys_and_order_of_rows_are_kept() {
     assert_eq!(transformed.omitted().map(|omitted| omitted.bytes).collect::<Vec<_>>(), [99]);
 }
 
+/// The source writes the default in place of null, and says where.
+#[test]
+fn a_default_that_stands_for_null_is_null() {
+    let mut transformations = transformations(&json!([
+        {"type": LOGICAL, "topic.regex": ".*t", "topic.replacement": "all", "key.enforce.uniqueness": false},
+        {"type": UNWRAP, "add.fields": "after.dflt:D", "add.headers": "after.dflt:H", "route.by.field": "dflt"}
+    ]));
+    let event = event(&Value::Null, &json!({"id": 1, "v": "x", "dflt": "x"}));
+    let place = event.find("\"dflt\":").unwrap() + 7;
+    let mut batch = Batch::default();
+    for places in [&[][..], &[place]] {
+        let value = batch.copy(event.as_bytes());
+        let start = value.range().start;
+        let places: Vec<usize> = places.iter().map(|place| start + place).collect();
+        let defaults = Some(DefaultPlaces::write(&places, start, batch.buffer()));
+        let parts = Parts { defaults, ..Parts::new(None, Some(value), None) };
+        batch.push(&table("t", &["v", "dflt"]), parts);
+    }
+    assert_eq!(
+        records(&transformations.apply(&batch).unwrap()),
+        [
+            r#"x - - {"id":1,"v":"x","dflt":"x","__D":"x"} "__H":"x""#,
+            r#"all - - {"id":1,"v":"x","dflt":"x","__D":null} "__H":null"#,
+        ]
+    );
+}
+
 #[test]
 fn what_a_transformation_cannot_take_stops_the_capture() {
     let row = json!({"id": 1, "v": "x", "dflt": "x"});
     for (settings, expected) in [
         (json!([{"type": UNWRAP, "add.fields": "op:v", "add.fields.prefix": ""}]), "two fields v"),
-        (json!([{"type": UNWRAP, "add.fields": "after.dflt"}]), "null from the column's default"),
         (json!([{"type": UNWRAP, "add.fields": "source"}]), "not a single value"),
         (json!([{"type": UNWRAP, "route.by.field": "id"}]), "it is not a text"),
         (json!([{"type": UNWRAP, "route.by.field": "none"}]), "there is no such field"),
-        (json!([{"type": UNWRAP, "route.by.field": "dflt"}]), "null from the column's default"),
         (json!([{"type": ROUTER, "regex": ".*", "replacement": ""}]), "an empty topic"),
         (
             json!([{"type": LOGICAL, "topic.regex": ".*", "topic.replacement": "x", "key.field.name": "id"}]),
