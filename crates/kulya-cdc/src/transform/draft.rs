@@ -64,6 +64,22 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// A record without content, by which the destination of a table's changes is found; `None` for what is
+    /// not a table's.
+    pub(super) fn of_table(destination: &'a Arc<Destination>) -> Option<Self> {
+        let schema = destination.table.as_ref().and(destination.envelope.as_ref())?;
+        Some(Self {
+            origin: destination,
+            topic: Cow::Borrowed(&destination.topic),
+            key: None,
+            routing_key: None,
+            value: Value::Envelope(&[], Arc::clone(schema)),
+            defaults: DefaultPlaces::default(),
+            headers: Cow::Borrowed(&[]),
+            is_copy: false,
+        })
+    }
+
     /// Returns whether a schema is that of the envelopes that the source writes.
     pub(super) fn has_own(&self, schema: &Arc<ConnectSchema>) -> bool {
         self.origin.envelope.as_ref().is_some_and(|own| Arc::ptr_eq(own, schema))

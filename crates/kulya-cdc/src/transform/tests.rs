@@ -315,3 +315,33 @@ async fn recorded_rows_are_replayed_as_rows() {
     assert_eq!(target.streams().await, ["a", "b", "p.transaction"]);
     assert_eq!((target.texts("a").await.len(), target.label("a").await), (3, "json".to_owned()));
 }
+
+/// A table without changes has its stream from the start, unless a row says which one.
+#[tokio::test]
+async fn declared_tables_have_streams() {
+    let tombstones = "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone";
+    let all = json!({"type": LOGICAL, "topic.regex": "p\\.s\\.(t.)", "topic.replacement": "all"});
+    let rows = json!({"type": UNWRAP, "add.fields": "op", "predicate": {"type": tombstones}, "negate": true});
+    for (settings, expected) in [
+        (json!([all]), &[("all", false)][..]),
+        (json!([rows]), &[("t1", true), ("t2", true)]),
+        (json!([all, rows]), &[("all", true)]),
+        (json!([{"type": UNWRAP, "predicate": {"type": tombstones}}]), &[("t1", false), ("t2", false)]),
+        (json!([{"type": UNWRAP, "route.by.field": "v"}]), &[]),
+        (json!([{"type": UNWRAP, "add.fields": "op:v", "add.fields.prefix": ""}]), &[]),
+    ] {
+        let target = Target::new();
+        let (mut staged, mut committed) = (Batch::default(), Batch::default());
+        staged.declare(&table("t1", &["v"]));
+        committed.declare(&table("t2", &["v"]));
+        target.write(&settings, Encoding::Json, [staged, committed]).await.unwrap();
+        let names: Vec<&str> = expected.iter().map(|(name, _)| *name).collect();
+        assert_eq!(target.streams().await, names, "{settings}");
+        for (name, has_added_field) in expected {
+            let schema = target.schemas(name).await.remove(0).to_string();
+            assert!(schema.contains("\"v\""), "{settings} {schema}");
+            assert_eq!(schema.contains("__op"), *has_added_field, "{settings} {schema}");
+            assert!(target.read(name).await.is_empty());
+        }
+    }
+}

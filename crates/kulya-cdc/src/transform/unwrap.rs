@@ -142,6 +142,17 @@ impl Unwrap {
         Ok(Some(draft))
     }
 
+    /// Transforms a record without content; `None` if a field of its row has the topic.
+    pub(super) fn declare<'a>(&mut self, mut draft: Draft<'a>) -> CdcResult<Option<Draft<'a>>> {
+        let Value::Envelope(_, envelope) = &draft.value else { return Ok(Some(draft)) };
+        if self.route_by.is_some() {
+            return Ok(None);
+        }
+        let derived = self.derive(&Arc::clone(envelope))?;
+        draft.value = Value::Row(Cow::Borrowed(""), Arc::clone(&derived.row));
+        Ok(Some(draft))
+    }
+
     fn tombstone<'a>(&self, mut draft: Draft<'a>, of_delete: &[u8]) -> Option<Draft<'a>> {
         if !self.keeps_tombstones {
             return None;
