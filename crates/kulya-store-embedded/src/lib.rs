@@ -32,7 +32,6 @@
 //! ```
 
 mod backup;
-mod buffer_pool;
 mod checkpoint;
 mod commit_queue;
 mod committer;

@@ -14,10 +14,15 @@ pub fn framed_len(payload: usize) -> u64 {
     (HEADER_BYTES + payload) as u64
 }
 
+/// Returns the header of an event of `payload` bytes.
+pub fn header(payload: usize) -> [u8; HEADER_BYTES] {
+    let [l0, l1, l2, l3] = (payload as i32).to_be_bytes();
+    [0, 0, 0, 0, l0, l1, l2, l3]
+}
+
 /// Appends a framed event to a buffer.
 pub fn put(out: &mut impl BufMut, payload: &[u8]) {
-    out.put_i32(0);
-    out.put_i32(payload.len() as i32);
+    out.put_slice(&header(payload.len()));
     out.put_slice(payload);
 }
 

@@ -7,6 +7,7 @@ mod access;
 mod account;
 mod address;
 mod address_space;
+mod allocator;
 mod args;
 mod capture;
 mod captures;
@@ -32,10 +33,6 @@ use clap::Parser;
 use output::report_error;
 use std::process::ExitCode;
 
-/// A response is allocated by one thread and freed by another, which makes both wait in glibc's allocator.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
 fn main() -> ExitCode {
     if let Err(error) = address_space::prepare() {
         return report_error(&error);
@@ -49,6 +46,7 @@ fn main() -> ExitCode {
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_target(false)
         .init();
+    allocator::prepare();
     kulya_store::supervision::install_panic_hook();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.enable_all().max_blocking_threads(address_space::blocking_threads());

@@ -334,6 +334,33 @@ pub(crate) async fn a_snapshot_waits_for_writers(server: Server, database: &'sta
     assert_eq!(table(&sink.records, &format!("{database}.{database}.t")), rows_of(server, database).await);
 }
 
+/// The server never rolls back an application's transaction for the start of a snapshot, also when it changes
+/// the captured tables in another order than the locks are taken.
+pub(crate) async fn a_snapshot_rolls_back_no_transaction(server: Server, database: &'static str) {
+    let _log = LOG.read().await;
+    let mut writer = create(server, database).await;
+    let tables = "CREATE TABLE a (id INT PRIMARY KEY, v INT); CREATE TABLE b (id INT PRIMARY KEY, v INT)";
+    script(&mut writer, tables).await;
+    script(&mut writer, "INSERT INTO a VALUES (1, 1); INSERT INTO b VALUES (1, 1)").await;
+    script(&mut writer, "BEGIN; UPDATE b SET v = 2").await;
+    let settings = settings(server, database);
+    let mut sink = MemorySink::default();
+    let mut observer = server.admin().await;
+    let waiting = "SELECT id FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock' \
+                   AND info LIKE 'LOCK TABLES%'";
+    let changes = async {
+        while observer.query(waiting).await.unwrap().rows.is_empty() {}
+        // `a` is locked
+        script(&mut writer, "UPDATE a SET v = 2; COMMIT").await;
+    };
+    let (result, ()) = tokio::join!(catch_up(&settings, &mut sink), changes);
+    result.unwrap();
+    for name in ["a", "b"] {
+        let rows = table(&sink.records, &format!("{database}.{database}.{name}"));
+        assert_eq!(rows, [(json!({ "id": 1 }).to_string(), json!({ "id": 1, "v": 2 }))].into(), "{name}");
+    }
+}
+
 /// A capture whose connection the server ends goes on by itself.
 pub(crate) async fn a_killed_capture_goes_on(server: Server, database: &'static str) {
     let _log = LOG.read().await;

@@ -231,6 +231,12 @@ async fn a_snapshot_waits_for_writers() {
 
 #[tokio::test]
 #[ignore = "needs MySQL: run cargo xtask test"]
+async fn a_snapshot_rolls_back_no_transaction() {
+    binlog_capture::a_snapshot_rolls_back_no_transaction(MYSQL, "c_order").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
 async fn captures_survive_faults() {
     binlog_faults::captures_survive_faults(MYSQL).await;
 }

@@ -2,7 +2,7 @@
 
 use super::{Op, SegmentKey};
 use bytes::BufMut;
-use kulya_store::Retention;
+use kulya_store::{Retention, framing};
 
 /// Appends an op. For `Append` and `Stage`, returns the position of the events in `out`.
 pub(crate) fn encode(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
@@ -150,6 +150,19 @@ pub(crate) fn encode(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
         }
     }
     out.len()
+}
+
+/// Appends an `Append` or `Stage` with events that are not framed yet; those of the op are empty.
+pub(crate) fn encode_with_events<'a>(out: &mut Vec<u8>, op: &Op<'_>, events: impl Iterator<Item = &'a [u8]>) {
+    let at = encode(out, op);
+    for event in events {
+        framing::put(out, event);
+    }
+    // the length stands before the events
+    let length = (out.len() - at) as u32;
+    if let Some(place) = at.checked_sub(4).and_then(|start| out.get_mut(start..at)) {
+        place.copy_from_slice(&length.to_be_bytes());
+    }
 }
 
 fn put_name(out: &mut Vec<u8>, name: &str) {

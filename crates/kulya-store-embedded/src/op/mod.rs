@@ -41,7 +41,7 @@ mod decode;
 mod encode;
 
 pub(crate) use decode::OpReader;
-pub(crate) use encode::encode;
+pub(crate) use encode::{encode, encode_with_events};
 
 use bytes::Bytes;
 use kulya_store::Retention;

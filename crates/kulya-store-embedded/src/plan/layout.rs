@@ -1,11 +1,12 @@
 //! The layout of a request's events: runs of framed events of one segment, with their checksums, in the
 //! order of the log. Callers compute it on their own threads; the committer only assigns the offset of each
-//! run.
+//! run, and copies the events into its frame.
 
 use crate::op::SegmentKey;
 use crate::state::{State, Stream};
 use kulya_store::{Append, Error, Pointers, Result, SegmentId, StreamId, framing, hash};
 use rustc_hash::FxHashMap;
+use std::ops::Range;
 
 /// The maximum size of a run, in bytes, unless a single event is larger. Reading one event reads its run,
 /// for the checksum.
@@ -21,6 +22,11 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    /// Iterates over the runs of the layout, each with its events.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (&Run, impl Iterator<Item = &[u8]>)> {
+        self.layout.iter().flat_map(|layout| layout.runs(&self.appends))
+    }
+
     /// Returns a pointer to each event, given the offset of each run.
     pub(crate) fn pointers(&self, starts: &[u64]) -> Pointers {
         let Some(layout) = &self.layout else { return Pointers::default() };
@@ -28,9 +34,10 @@ impl Batch {
         // the index of each run's segment, and the offset of the run
         let mut runs: Vec<(u32, u64)> = Vec::with_capacity(layout.runs.len());
         let mut indexes: FxHashMap<SegmentKey, u32> = FxHashMap::default();
-        for ((run, first), start) in layout.runs.iter().zip(&layout.first_events).zip(starts) {
+        for (run, start) in layout.runs.iter().zip(starts) {
             let number = *indexes.entry(run.segment).or_insert_with(|| {
-                if let Some(append) = self.appends.get(*first as usize) {
+                let first = layout.order.get(run.events.start as usize);
+                if let Some(append) = first.and_then(|first| self.appends.get(*first as usize)) {
                     let (stream, number) = (append.stream.clone(), run.segment.number);
                     segments.push(SegmentId { stream, number, epoch: run.epoch });
                 }
@@ -53,21 +60,21 @@ impl Batch {
 #[derive(Debug, Default)]
 pub(crate) struct EventLayout {
     runs: Vec<Run>,
-    /// The framed events of all runs.
-    bytes: Vec<u8>,
-    /// The index of each run's first event.
-    first_events: Vec<u32>,
+    /// The indexes of the events, run by run.
+    order: Vec<u32>,
     /// The run of each event, and its position in the run.
     event_positions: Vec<(u32, u32)>,
 }
 
 /// A run of framed events of one segment.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Run {
     pub(super) segment: SegmentKey,
     epoch: u32,
     pub(super) length: u32,
     pub(super) checksum: u32,
+    /// Its events' place in the order.
+    events: Range<u32>,
 }
 
 /// What the layout needs to know of a stream; constant while the stream exists.
@@ -118,17 +125,10 @@ fn find_target(state: &State, name: &StreamId) -> Result<StreamTarget> {
 }
 
 impl EventLayout {
-    /// Computes the layout of events, in a reused buffer; `next_unkeyed` returns the number of an event
-    /// without a key.
-    pub(crate) fn new(
-        targets: &Targets,
-        appends: &[Append],
-        buffer: Vec<u8>,
-        mut next_unkeyed: impl FnMut() -> u32,
-    ) -> Self {
+    /// Computes the layout of events; `next_unkeyed` returns the number of an event without a key.
+    pub(crate) fn new(targets: &Targets, appends: &[Append], mut next_unkeyed: impl FnMut() -> u32) -> Self {
         let Targets(targets) = targets;
         let mut runs: Vec<Run> = Vec::new();
-        let mut first_events = Vec::new();
         let mut event_positions = Vec::with_capacity(appends.len());
         // the current run of each segment
         let mut last: FxHashMap<SegmentKey, u32> = FxHashMap::default();
@@ -145,57 +145,62 @@ impl EventLayout {
                 Some(found) if u64::from(found.length) + u64::from(length) <= RUN_BYTES => {
                     event_positions.push((*run, found.length));
                     found.length += length;
+                    found.events.end += 1;
                 }
                 _ => {
                     *run = next;
-                    first_events.push(event_positions.len() as u32);
                     event_positions.push((next, 0));
-                    runs.push(Run { segment, epoch: target.epoch, length, checksum: 0 });
+                    runs.push(Run { segment, epoch: target.epoch, length, checksum: 0, events: 0..1 });
                 }
             }
         }
-        let mut layout = Self { runs, bytes: buffer, first_events, event_positions };
-        layout.fill(appends);
+        let order = order(&mut runs, &event_positions);
+        let mut layout = Self { runs, order, event_positions };
+        layout.compute_checksums(appends);
         layout
     }
 
-    /// Copies the framed events to their positions.
-    fn fill(&mut self, appends: &[Append]) {
-        let total: usize = self.runs.iter().map(|run| run.length as usize).sum();
-        // each byte is written below
-        self.bytes.resize(total, 0);
-        let mut slices = Vec::with_capacity(self.runs.len());
-        let mut rest = self.bytes.as_mut_slice();
-        for run in &self.runs {
-            let (slice, remaining) = rest.split_at_mut(run.length as usize);
-            slices.push(slice);
-            rest = remaining;
-        }
-        for (append, (run, at)) in appends.iter().zip(&self.event_positions) {
-            let slice = slices.get_mut(*run as usize).and_then(|slice| slice.get_mut(*at as usize..));
-            if let Some(mut slice) = slice {
-                framing::put(&mut slice, &append.event);
-            }
-        }
-        for (run, slice) in self.runs.iter_mut().zip(slices) {
-            run.checksum = crc32c::crc32c(slice);
+    fn compute_checksums(&mut self, appends: &[Append]) {
+        for run in &mut self.runs {
+            run.checksum = events(&self.order, run, appends).fold(0, |checksum, event| {
+                let checksum = crc32c::crc32c_append(checksum, &framing::header(event.len()));
+                crc32c::crc32c_append(checksum, event)
+            });
         }
     }
 
-    /// Returns the buffer for reuse.
-    pub(crate) fn into_buffer(self) -> Vec<u8> {
-        self.bytes
+    /// Iterates over the runs, each with its events, given those of the batch.
+    pub(super) fn runs<'a>(
+        &'a self,
+        appends: &'a [Append],
+    ) -> impl Iterator<Item = (&'a Run, impl Iterator<Item = &'a [u8]>)> {
+        self.runs.iter().map(|run| (run, events(&self.order, run, appends)))
     }
+}
 
-    /// Iterates over the runs with their bytes.
-    pub(super) fn runs(&self) -> impl Iterator<Item = (Run, &[u8])> {
-        let mut rest = self.bytes.as_slice();
-        self.runs.iter().map(move |run| {
-            let (events, remaining) = rest.split_at(run.length as usize);
-            rest = remaining;
-            (*run, events)
-        })
+/// Returns the events' order, and sets each run's place in it; the runs have the numbers of their events.
+fn order(runs: &mut [Run], event_positions: &[(u32, u32)]) -> Vec<u32> {
+    let mut end = 0;
+    for run in &mut *runs {
+        let start = end;
+        end += run.events.end;
+        // the end moves on with each event
+        run.events = start..start;
     }
+    let mut order = vec![0; event_positions.len()];
+    for (event, (run, _)) in event_positions.iter().enumerate() {
+        let Some(Run { events, .. }) = runs.get_mut(*run as usize) else { continue };
+        if let Some(slot) = order.get_mut(events.end as usize) {
+            *slot = event as u32;
+        }
+        events.end += 1;
+    }
+    order
+}
+
+fn events<'a>(order: &'a [u32], run: &Run, appends: &'a [Append]) -> impl Iterator<Item = &'a [u8]> {
+    let indexes = order.get(run.events.start as usize..run.events.end as usize).unwrap_or_default();
+    indexes.iter().filter_map(|index| Some(appends.get(*index as usize)?.event.as_ref()))
 }
 
 /// A cache of the streams that a group writes to, by id.

@@ -201,9 +201,9 @@ impl<'a> Plan<'a> {
                         duplicate: true,
                     });
                 }
-                let layout = self.layout_of(batch, next_unkeyed)?;
+                self.ensure_layout(batch, next_unkeyed)?;
                 let checked = self.check_changes(changes)?;
-                let starts = self.append(layout);
+                let starts = self.append(batch);
                 self.events += batch.appends.len() as u64;
                 let versions = self.put_changes(changes, checked);
                 if let Some(WriterMark { writer, event_number }) = *writer {
@@ -213,8 +213,8 @@ impl<'a> Plan<'a> {
                 Ok(Response::Committed { starts, versions, duplicate: false })
             }
             Request::Stage { transaction, batch } => {
-                let layout = self.layout_of(batch, next_unkeyed)?;
-                self.stage(*transaction, layout);
+                self.ensure_layout(batch, next_unkeyed)?;
+                self.stage(*transaction, batch);
                 self.events += batch.appends.len() as u64;
                 Ok(Response::empty())
             }
@@ -264,32 +264,29 @@ impl<'a> Plan<'a> {
         Ok(Response::Created(true))
     }
 
-    /// Returns the layout of a batch, after checking that its streams exist and are not sealed.
-    fn layout_of<'b>(
-        &mut self,
-        batch: &'b mut Batch,
-        next_unkeyed: impl FnMut() -> u32,
-    ) -> Result<&'b EventLayout> {
-        let exists = |(run, _): (Run, &[u8])| self.streams.find(self.state, run.segment.stream).is_some();
-        if !batch.layout.as_ref().is_some_and(|layout| layout.runs().all(exists)) {
-            let targets = Targets::find(self.state, &batch.appends)?;
-            batch.layout = Some(EventLayout::new(&targets, &batch.appends, Vec::new(), next_unkeyed));
+    /// Computes the layout of a batch if it is missing, and checks that its streams exist and are not sealed.
+    fn ensure_layout(&mut self, batch: &mut Batch, next_unkeyed: impl FnMut() -> u32) -> Result<()> {
+        let Batch { appends, layout } = batch;
+        let mut exists = |run: &Run| self.streams.find(self.state, run.segment.stream).is_some();
+        if !layout.as_ref().is_some_and(|layout| layout.runs(appends).all(|(run, _)| exists(run))) {
+            let targets = Targets::find(self.state, appends)?;
+            *layout = Some(EventLayout::new(&targets, appends, next_unkeyed));
         }
-        let layout = batch.layout.get_or_insert_default();
-        for (run, _) in layout.runs() {
+        for (run, _) in batch.runs() {
             if let Some((name, stream)) = self.streams.find(self.state, run.segment.stream)
                 && stream.sealed
             {
                 return Err(Error::sealed(name));
             }
         }
-        Ok(layout)
+        Ok(())
     }
 
     /// Appends runs, each at the tail of its segment, and returns their offsets.
-    fn append(&mut self, layout: &EventLayout) -> Vec<u64> {
-        let append = |(run, events): (Run, &[u8])| {
-            let Run { segment, length, checksum, .. } = run;
+    fn append(&mut self, batch: &Batch) -> Vec<u64> {
+        let mut starts = Vec::new();
+        for (run, events) in batch.runs() {
+            let Run { segment, length, checksum, .. } = *run;
             let tail = match self.tails.get_mut(&segment) {
                 Some(tail) => tail,
                 None => {
@@ -300,21 +297,23 @@ impl<'a> Plan<'a> {
             };
             let start = *tail;
             *tail += u64::from(length);
-            op::encode(&mut self.frame, &Op::Append { segment, start, time: self.time, checksum, events });
-            start
-        };
-        layout.runs().map(append).collect()
+            let op = Op::Append { segment, start, time: self.time, checksum, events: &[] };
+            op::encode_with_events(&mut self.frame, &op, events);
+            starts.push(start);
+        }
+        starts
     }
 
     /// Stages runs, each after those that the transaction has staged for its segment.
-    fn stage(&mut self, transaction: u64, layout: &EventLayout) {
-        for (run, events) in layout.runs() {
-            let Run { segment, length, checksum, .. } = run;
+    fn stage(&mut self, transaction: u64, batch: &Batch) {
+        for (run, events) in batch.runs() {
+            let Run { segment, length, checksum, .. } = *run;
             let staged_before = || self.state.staged_length(transaction, segment);
             let end = self.staged.entry((transaction, segment)).or_insert_with(staged_before);
             let offset = *end;
             *end += u64::from(length);
-            op::encode(&mut self.frame, &Op::Stage { transaction, segment, offset, checksum, events });
+            let op = Op::Stage { transaction, segment, offset, checksum, events: &[] };
+            op::encode_with_events(&mut self.frame, &op, events);
         }
     }
 

@@ -1,6 +1,5 @@
 //! The store handle: sends requests to the committer, and gives access to the state and the log files.
 
-use crate::buffer_pool::BufferPool;
 use crate::commit_queue::CommitQueue;
 use crate::committer::{PendingRequest, next_unkeyed};
 use crate::disk::ReadFile;
@@ -70,7 +69,6 @@ pub(crate) struct Inner {
     pub(super) open_transactions: Mutex<HashSet<u64>>,
     /// The round-robin counter of events without a key.
     pub(super) unkeyed: Arc<AtomicU32>,
-    pub(super) buffer_pool: BufferPool,
     pub(super) is_closed: AtomicBool,
     pub(super) is_read_only: bool,
 }
@@ -144,7 +142,6 @@ impl EmbeddedStore {
         if let Request::Commit { batch, .. } | Request::Stage { batch, .. } = request {
             // staged events have no offsets yet
             pointers = batch.pointers(&starts);
-            self.inner.buffer_pool.put_back(batch.layout.map_or_else(Vec::new, EventLayout::into_buffer));
         }
         Ok(CommitReceipt { pointers, versions, duplicate })
     }
@@ -168,11 +165,9 @@ impl EmbeddedStore {
 
     fn lay_out(&self, appends: Vec<Append>) -> Result<Batch> {
         let targets = Targets::find(&*self.state()?, &appends);
-        let layout = targets.ok().map(|targets| {
-            EventLayout::new(&targets, &appends, self.inner.buffer_pool.take(), || {
-                next_unkeyed(&self.inner.unkeyed)
-            })
-        });
+        let layout = targets
+            .ok()
+            .map(|targets| EventLayout::new(&targets, &appends, || next_unkeyed(&self.inner.unkeyed)));
         Ok(Batch { appends, layout })
     }
 
@@ -222,7 +217,7 @@ impl Inner {
 
 /// Returns about how many bytes a request occupies in the queue.
 fn queued_bytes(request: &Request) -> usize {
-    let appends = |appends: &[Append]| appends.iter().map(|a| 2 * a.event.len() + 64).sum::<usize>();
+    let appends = |appends: &[Append]| appends.iter().map(|a| a.event.len() + 64).sum::<usize>();
     let changes = |changes: &[TableChange]| {
         changes.iter().map(|c| c.key.len() + c.value.as_ref().map_or(0, Bytes::len) + 64).sum::<usize>()
     };

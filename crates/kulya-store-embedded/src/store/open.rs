@@ -2,7 +2,6 @@
 
 use super::core::{EmbeddedStore, Inner, OpenGuard, QUEUE_BYTES, TransactionIds};
 use super::{maintenance, options::Options};
-use crate::buffer_pool::BufferPool;
 use crate::checkpoint::Checkpoint;
 use crate::commit_queue::CommitQueue;
 use crate::committer::Committer;
@@ -126,7 +125,6 @@ impl EmbeddedStore {
             transactions: tokio::sync::Mutex::new(TransactionIds { last: last_id, reserved: last_id }),
             open_transactions: Mutex::default(),
             unkeyed,
-            buffer_pool: BufferPool::default(),
             is_closed: AtomicBool::new(false),
             is_read_only,
         });
