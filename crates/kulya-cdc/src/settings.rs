@@ -278,8 +278,8 @@ impl CaptureSettings {
             .with_transformations(!self.transforms.is_empty())
     }
 
-    /// Warns of a capture that has no table yet, or of the patterns that name none of the captured tables, which
-    /// are schemas, or databases, and tables.
+    /// Warns of a capture that has no table yet, or of the patterns that name none of the captured tables,
+    /// which are schemas, or databases, and tables.
     pub(crate) fn warn_of_unmatched_patterns<'t>(&self, tables: impl Iterator<Item = (&'t str, &'t str)>) {
         if let Some(what) = self.unmatched(&tables.collect::<Vec<_>>()) {
             tracing::warn!("{what}");

@@ -195,7 +195,7 @@ impl LogStream {
                 }
             }
         }
-        self.verify_statements(session).await?;
+        self.statements.verify(session).await?;
         if output.is_full() {
             self.hand_over(output).await?;
         }

@@ -1,7 +1,6 @@
 //! Changes of rows in statement format: the log has no rows of them, so they must be of tables that are not
 //! captured. A name that is not in the schema history may be a view's, which the server is asked for.
 
-use super::LogStream;
 use crate::CdcResult;
 use crate::mysql::connection::{Connection, ConnectionError};
 use crate::mysql::schema_history::TableName;
@@ -31,23 +30,21 @@ impl Statements {
     pub(super) fn forget(&mut self) {
         self.verified.clear();
     }
-}
 
-impl LogStream {
     /// Looks up the tables of statements that have been read.
     ///
     /// # Errors
     /// `Configuration` for a statement on a view: the view may be of captured tables.
-    pub(super) async fn verify_statements(&mut self, session: &mut Connection) -> CdcResult<()> {
-        for statement in std::mem::take(&mut self.statements.unverified) {
+    pub(super) async fn verify(&mut self, session: &mut Connection) -> CdcResult<()> {
+        for statement in std::mem::take(&mut self.unverified) {
             for name in statement.unknown {
-                if self.statements.verified.contains(&name) {
+                if self.verified.contains(&name) {
                     continue;
                 }
                 if is_view(session, &name).await? {
                     return Err(statement.error.into());
                 }
-                self.statements.verified.insert(name);
+                self.verified.insert(name);
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! The tables that a statement which changes rows may change. Only what stands before the values and
-//! conditions is read; forms that are not known tell nothing. What triggers, foreign keys and stored functions
-//! change is in no statement.
+//! conditions is read; forms that are not known tell nothing. What triggers, foreign keys and stored
+//! functions change is in no statement.
 
 use super::super::cursor::Cursor;
 use super::super::server::ParseSettings;
@@ -81,8 +81,8 @@ fn deleted(cursor: &mut Cursor<'_>) -> Option<Vec<TableRef>> {
     Some(vec![cursor.other_table().ok()?])
 }
 
-/// Reads the tables of a list of joins, up to one of the words behind it. Derived tables have none that can be
-/// changed.
+/// Reads the tables of a list of joins, up to one of the words behind it. Derived tables have none that can
+/// be changed.
 fn references(cursor: &mut Cursor<'_>, ends: &[&str]) -> Option<Vec<TableRef>> {
     let mut tables = Vec::new();
     loop {
