@@ -68,11 +68,18 @@ pub(crate) struct PostgresSource {
     events: Arc<EventContext>,
     /// Whether the spool could not be written: then transactions are sent when they are committed.
     has_spool_failed: Arc<AtomicBool>,
+    /// Whether the publication has all tables that it gets when a capture starts.
+    has_publication: Arc<AtomicBool>,
 }
 
 impl PostgresSource {
     pub(crate) fn new(target: Target, events: EventContext) -> Self {
-        Self { target, events: Arc::new(events), has_spool_failed: Arc::default() }
+        Self {
+            target,
+            events: Arc::new(events),
+            has_spool_failed: Arc::default(),
+            has_publication: Arc::default(),
+        }
     }
 }
 
@@ -85,7 +92,8 @@ impl Source for PostgresSource {
         let server = session.check().await?;
         let (target, events) = (self.target.clone(), Arc::clone(&self.events));
         let has_spool_failed = Arc::clone(&self.has_spool_failed);
-        Ok(PostgresConnection { target, events, session, server, has_spool_failed })
+        let has_publication = Arc::clone(&self.has_publication);
+        Ok(PostgresConnection { target, events, session, server, has_spool_failed, has_publication })
     }
 
     fn memory(&self) -> Memory {
@@ -100,6 +108,7 @@ pub(crate) struct PostgresConnection {
     session: Session,
     server: Server,
     has_spool_failed: Arc<AtomicBool>,
+    has_publication: Arc<AtomicBool>,
 }
 
 /// Returns the PostgreSQL position of a checkpoint.
@@ -138,7 +147,10 @@ impl SourceConnection for PostgresConnection {
         mode: SnapshotMode,
         output: &mut Output<'_>,
     ) -> CdcResult<Checkpoint> {
-        let publication = publication::prepare(&self.session, &self.target.settings, &self.server).await?;
+        let is_start = !self.has_publication.load(Ordering::Relaxed);
+        let publication =
+            publication::prepare(&self.session, &self.target.settings, &self.server, is_start).await?;
+        self.has_publication.store(true, Ordering::Relaxed);
         let (position, history) = match stored {
             Some(stored) => (position_of(stored.clone())?, stored.history),
             None => (self.first_position(output).await?, None),

@@ -26,6 +26,8 @@ pub(crate) struct Publication {
     names: Vec<(String, String)>,
     /// The captured tables that it lacks, quoted.
     missing: Vec<String>,
+    /// Those of them on which PostgreSQL goes on to accept UPDATE and DELETE when they are added.
+    missing_with_identity: Vec<String>,
 }
 
 /// A table of the publication.
@@ -76,10 +78,13 @@ impl Publication {
     }
 
     /// Returns the statement that adds the captured tables that the publication lacks; `None` if it has all.
-    pub(crate) fn add_missing(&self, settings: &CaptureSettings) -> Option<String> {
-        let tables = self.missing.join(", ");
-        let add = || format!("ALTER PUBLICATION {} ADD TABLE {tables}", identifier(&settings.publication));
-        (!self.missing.is_empty()).then(add)
+    fn add_missing(&self, settings: &CaptureSettings) -> Option<String> {
+        add_tables(settings, &self.missing)
+    }
+
+    /// Returns the statement that adds those of them on which nothing is rejected then.
+    pub(crate) fn add_missing_with_identity(&self, settings: &CaptureSettings) -> Option<String> {
+        add_tables(settings, &self.missing_with_identity)
     }
 
     /// Returns the tables whose rows the stream lacks: those that were not captured when `earlier` was
@@ -104,6 +109,11 @@ impl Publication {
     }
 }
 
+fn add_tables(settings: &CaptureSettings, tables: &[String]) -> Option<String> {
+    let name = identifier(&settings.publication);
+    (!tables.is_empty()).then(|| format!("ALTER PUBLICATION {name} ADD TABLE {}", tables.join(", ")))
+}
+
 /// Creates the publication if it does not exist, and adds the captured tables that it lacks if its name is
 /// the default one.
 ///
@@ -113,6 +123,7 @@ pub(crate) async fn prepare(
     session: &Session,
     settings: &CaptureSettings,
     server: &Server,
+    is_start: bool,
 ) -> CdcResult<Publication> {
     if !session.has_publication(&settings.publication).await? {
         create(session, settings, server.is_superuser).await?;
@@ -122,7 +133,11 @@ pub(crate) async fn prepare(
         publication.names.iter().map(|(schema, table)| (schema.as_str(), table.as_str())),
     );
     warn_of_rejected_updates(&publication);
-    let Some(add) = publication.add_missing(settings) else { return Ok(publication) };
+    let add = match is_start {
+        true => publication.add_missing(settings),
+        false => publication.add_missing_with_identity(settings),
+    };
+    let Some(add) = add else { return Ok(publication) };
     let name = &settings.publication;
     if *name != settings.default_publication() {
         tracing::warn!(publication = name, statement = %add, "captured tables are missing in the publication");
@@ -278,6 +293,7 @@ pub(crate) async fn read(
         let is_partition = table.ancestors.iter().any(|(schema, name)| is_there(schema, name));
         table.is_logged && !is_parent && !is_empty_parent && !is_partition
     });
+    let with_identity: Vec<TableInfo> = missing.iter().filter(|table| table.has_identity).cloned().collect();
     if settings.values.compat == Compatibility::Debezium {
         // its snapshot reads partitioned tables beside their partitions, and unlogged tables
         let by_others = by_others.into_iter();
@@ -285,7 +301,13 @@ pub(crate) async fn read(
         tables.extend(by_others.map(unfiltered));
         tables.sort_by_key(|table| (table.info.schema.clone(), table.info.table.clone()));
     }
-    Ok(Publication { tables, is_for_all_tables: all == "t", names, missing: publishable(&missing) })
+    Ok(Publication {
+        tables,
+        is_for_all_tables: all == "t",
+        names,
+        missing: publishable(&missing),
+        missing_with_identity: publishable(&with_identity),
+    })
 }
 
 /// Returns what puts tables into a publication, whose name is a literal.

@@ -67,7 +67,7 @@ pub(crate) async fn is_added(
 
 impl PublicationWatch {
     /// Looks whether the publication has tables whose rows the stream lacks; adds those that are captured and
-    /// not in it, if it is the capture's own. A failure is not reported: the stream fails by itself.
+    /// not in it, if it is the capture's own and nothing is rejected then. A failure is not reported: the stream fails by itself.
     pub(crate) async fn has_added(
         &mut self,
         session: &Session,
@@ -115,10 +115,10 @@ impl PublicationWatch {
         settings: &CaptureSettings,
         publication: &Publication,
     ) -> bool {
-        let Some(add) = publication.add_missing(settings) else { return false };
         if settings.publication != settings.default_publication() {
             return false;
         }
+        let Some(add) = publication.add_missing_with_identity(settings) else { return false };
         let result = publication::add_without_waiting(session, &add).await;
         if let Err(error) = &result
             && self.failed.as_ref() != Some(&add)
@@ -126,8 +126,8 @@ impl PublicationWatch {
             tracing::warn!(%error, statement = %add, "captured tables are missing in the publication");
             self.failed = Some(add);
         }
-        if result.is_err() {
-            // tried again at the next look
+        if result.as_ref().is_err_and(|error| error.kind() == CdcErrorKind::Unreachable) {
+            // a lock: tried again at the next look
             self.seen = None;
         }
         result.is_ok()
