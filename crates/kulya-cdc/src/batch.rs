@@ -292,6 +292,8 @@ impl Batch {
     pub(crate) fn omit(&mut self, destination: &Arc<Destination>, key: Option<Span>, bytes: usize) {
         let destination = self.declare(destination);
         self.omitted.push(Omitted { destination, key, bytes });
+        // the room for the event would be resident until the batch is stored
+        self.bytes.shrink_to(self.bytes.len() + LARGE_ROW_BYTES);
     }
 
     /// Adds a destination, if the batch does not have it; returns its index.
@@ -336,6 +338,14 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn omitted_events_keep_no_memory() {
+        let mut batch = Batch::default();
+        batch.reserve_for_row(20 * LARGE_ROW_BYTES);
+        batch.omit(&Arc::new(Destination::of_topic("t")), None, 20 * LARGE_ROW_BYTES);
+        assert!(batch.buffer().capacity() <= LARGE_ROW_BYTES, "{}", batch.buffer().capacity());
+    }
 
     #[test]
     fn records_are_slices_of_one_buffer() {
