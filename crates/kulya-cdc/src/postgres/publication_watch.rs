@@ -66,8 +66,9 @@ pub(crate) async fn is_added(
 }
 
 impl PublicationWatch {
-    /// Looks whether the publication has tables whose rows the stream lacks; adds those that are captured and
-    /// not in it, if it is the capture's own and nothing is rejected then. A failure is not reported: the stream fails by itself.
+    /// Looks whether the publication has tables whose rows the stream lacks; adds those that are captured
+    /// and not in it, if it is the capture's own and nothing is rejected then. A failure is not reported:
+    /// the stream fails by itself.
     pub(crate) async fn has_added(
         &mut self,
         session: &Session,
