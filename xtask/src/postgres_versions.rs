@@ -8,7 +8,7 @@ use std::process::Command;
 /// The executable of the tests of capture, by the names of package and target.
 const TESTS: &str = "kulya-cdc it";
 /// The tests of `cargo xtask test`: what depends on the version of the server, and takes seconds.
-const QUICK: [&str; 9] = [
+const QUICK: [&str; 10] = [
     "column_rules::",
     "connection_faults::positions",
     "operation::",
@@ -17,6 +17,7 @@ const QUICK: [&str; 9] = [
     "postgres_faults::slots_without_their_log_are_named",
     "snapshots::",
     "table_changes::",
+    "table_kinds::",
     "zoo::events_match_debeziums_in_the_default_mode",
 ];
 /// The tests of other databases.
@@ -24,12 +25,13 @@ const OTHERS: [&str; 2] = ["real_mariadb", "real_mysql"];
 
 const EMPTY_TRANSACTIONS: &str = "the log has transactions without changes, of which Debezium has records";
 /// The tests that need a version, by their names, and what the ones before it lack.
-const NEEDS: [(&str, u32, &str); 6] = [
+const NEEDS: [(&str, u32, &str); 7] = [
     ("column_rules::", 15, EMPTY_TRANSACTIONS),
     ("zoo::", 15, EMPTY_TRANSACTIONS),
     ("table_changes::extreme_values_stop_nothing", 15, "a scale of numeric cannot be negative"),
     ("table_changes::snapshot_has_what_the_publication_has", 15, "publications have no filters and columns"),
     ("table_changes::generated_columns", 18, "columns are not virtual, and generated ones not published"),
+    ("table_kinds::publications_of_schemas", 15, "publications have no schemas"),
     ("postgres_failover::synchronised_slots_survive_a_failover", 17, "slots are not synchronised"),
 ];
 

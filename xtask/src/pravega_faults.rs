@@ -17,6 +17,9 @@ const TESTS: [&str; 8] = [
     "stalled_connections_end",
 ];
 
+/// The version of PostgreSQL: the first that runs all of them, as slots are synchronised from it on.
+const POSTGRES: &str = "17";
+
 /// Builds the tests of capture and runs those with faults on Pravega. Arguments go to the test harness, and
 /// replace the names of the tests.
 ///
@@ -24,7 +27,7 @@ const TESTS: [&str; 8] = [
 /// A failed test, and a server that cannot be started.
 pub(crate) fn run(cargo: &mut Command, harness: &[&str]) -> Result<()> {
     let built = test_run::build(cargo, &["-p", "kulya-cdc", "--all-features", "--test", "it"])?;
-    let mut servers: TestServers = postgres::start(&postgres::find_or_install()?)?;
+    let mut servers: TestServers = postgres::start(&postgres::find_or_fetch(POSTGRES)?)?;
     servers.extend(mysql::start_mariadb(&mysql::find_or_fetch_mariadb()?)?);
     servers.extend(mysql::start_mysql(&mysql::find_or_fetch_mysql()?)?);
     servers.extend(pravega::start(&pravega::find_or_fetch()?)?);

@@ -11,7 +11,6 @@
 //! - [`StoreSink`] writes to a stream store and registers each table's schema; [`RecordingSink`] writes to a
 //!   file, and [`replay`] writes a recorded file to another sink. Applications may implement [`Sink`] too,
 //!   or take the changes from a [`ChangeStream`] and acknowledge them.
-//!   file, and [`replay`] writes a recorded file to another sink. Applications may implement [`Sink`] too.
 //! - [`Control`] shows the status of a capture, pauses and resumes it; [`drop_capture`] removes what it
 //!   leaves in the database and the store.
 //!
@@ -45,6 +44,7 @@ pub mod fuzzing;
 mod heartbeat;
 mod heartbeat_timer;
 pub mod incremental;
+mod java_pattern;
 mod memory;
 pub mod mysql;
 pub mod name_patterns;

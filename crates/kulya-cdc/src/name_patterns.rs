@@ -2,16 +2,14 @@
 //! the whole name, in any case of letters. In a settings file a list of texts, in Debezium's properties one
 //! text with commas between.
 //!
-//! An expression is compiled once, when the settings are read, and bounded in size. Java's expressions are
-//! compiled by the crate `regex`, which has no look-around and no references to groups. Names that differ
-//! only in the case of a letter outside ASCII are equal here, and different in Debezium.
+//! An expression is compiled once, when the settings are read, and bounded in size. Names that differ only in
+//! the case of a letter outside ASCII are equal here, and different in Debezium.
 
-use regex::{Regex, RegexBuilder};
+use crate::java_pattern;
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Largest compiled expression, in bytes.
-const MAX_COMPILED_BYTES: usize = 1 << 20;
 /// Maximum number of expressions in a list.
 const MAX_PATTERNS: usize = 1_000;
 
@@ -26,7 +24,10 @@ pub enum PatternError {
     #[error("it has more than 1000 regular expressions: combine them")]
     TooMany,
     /// An expression is invalid, or is one of those that Java alone has.
-    #[error("{0:?} is not a regular expression that is supported (no look-around, no references to groups)")]
+    #[error(
+        "{0:?} is not a regular expression that is supported (no look-around, no references to groups, no \
+         possessive quantifiers)"
+    )]
     Invalid(String),
 }
 
@@ -57,16 +58,8 @@ impl NamePattern {
     /// # Errors
     /// [`PatternError::Invalid`] for one that is not supported.
     pub fn new(text: &str) -> Result<Self, PatternError> {
-        let compile = |text: &str| {
-            RegexBuilder::new(text)
-                .case_insensitive(true)
-                .size_limit(MAX_COMPILED_BYTES)
-                .nest_limit(50)
-                .build()
-        };
-        // alone first, so that a parenthesis cannot close the group
-        let compiled = compile(text).and_then(|_| compile(&format!("^(?:{text})$")));
-        let regex = compiled.map_err(|_| PatternError::Invalid(text.to_owned()))?;
+        let compiled = java_pattern::compile(text, true);
+        let (_, regex) = compiled.ok_or_else(|| PatternError::Invalid(text.to_owned()))?;
         Ok(Self { text: text.to_owned(), regex })
     }
 

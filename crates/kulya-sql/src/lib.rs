@@ -30,6 +30,7 @@ mod changelog;
 mod decode_errors;
 mod engine;
 mod error;
+mod extreme_times;
 mod functions;
 mod limits;
 mod output;

@@ -1,6 +1,6 @@
 //! Results of statements, and their output formats.
 
-use crate::{SqlError, SqlResult};
+use crate::{SqlError, SqlResult, extreme_times};
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::util::pretty::pretty_format_batches_with_schema;
@@ -109,6 +109,8 @@ impl RowWriter {
     /// # Errors
     /// When a value cannot be formatted.
     pub fn write(&mut self, batch: &RecordBatch) -> SqlResult<String> {
+        let printable = extreme_times::printable(batch);
+        let batch = printable.as_ref().unwrap_or(batch);
         match self.format {
             OutputFormat::Table => {
                 self.pending.push(batch.clone());

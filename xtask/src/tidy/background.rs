@@ -17,6 +17,7 @@ const MAY_BLOCK: &[&str] = &[
     "crates/kulya/src/main.rs",
     "crates/kulya/src/serve.rs",
     "crates/kulya/src/shutdown.rs",
+    "crates/kulya-cdc/src/postgres/spool/fuzzing.rs",
     "crates/kulya-client/src/blocking.rs",
     "crates/kulya-sql/src/engine.rs",
     "crates/kulya-store-embedded/src/store/maintenance.rs",

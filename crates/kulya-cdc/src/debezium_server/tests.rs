@@ -342,7 +342,7 @@ fn each_invalid_value_is_named_with_what_is_permitted() {
             "debezium.source.database.port = \"many\": a whole number is needed",
             "debezium.source.decimal.handling.mode = \"exact\": permitted are precise, double, string",
             "debezium.source.skipped.operations = \"t,x\": permitted are c, u, d, t, r, none",
-            "debezium.source.table.include.list = \"(?!a)b\": \"(?!a)b\" is not a regular expression that is supported (no look-around, no references to groups)",
+            "debezium.source.table.include.list = \"(?!a)b\": \"(?!a)b\" is not a regular expression that is supported (no look-around, no references to groups, no possessive quantifiers)",
             "debezium.source.tombstones.on.delete = \"yes\": permitted are true, false",
             "debezium.source.column.mask.with.ten.chars: write mask.with.LENGTH.chars, mask.hash.ALGORITHM.with.salt.SALT or truncate.to.LENGTH.chars",
         ]

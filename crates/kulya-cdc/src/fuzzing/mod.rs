@@ -6,7 +6,7 @@ mod url;
 
 pub use url::replication_url;
 
-use crate::{debezium_server, mysql, postgres, sink};
+use crate::{debezium_server, mysql, postgres, signal, sink, transform};
 
 /// Reads bytes as what a PostgreSQL server sends. The first byte selects the modes of values and what the
 /// rest is: the frames of a connection, messages of `pgoutput` with their lengths in two bytes before them,
@@ -38,4 +38,28 @@ pub fn recording(bytes: &[u8]) {
 /// tables.
 pub fn properties(bytes: &[u8]) {
     debezium_server::fuzzing::run(bytes);
+}
+
+/// Reads the settings of transformations and transforms events of tables. The first byte selects the format
+/// of events, and whether the settings, up to a zero byte, are lines of Debezium Server's file or a list in
+/// JSON. Each line behind them has the names of a schema, a table and its columns, with tabs between.
+pub fn transforms(bytes: &[u8]) {
+    transform::fuzzing::run(bytes);
+}
+
+/// Reads a regular expression and its replacement, a line each, and replaces the names in the further lines.
+pub fn topic_regex(bytes: &[u8]) {
+    transform::fuzzing::run_names(bytes);
+}
+
+/// Reads bytes as records of the spool, and as what a PostgreSQL server sends of transactions that have not
+/// ended: messages, each with its length in two bytes before it. The first byte selects the memory, and
+/// whether files are damaged.
+pub fn spool(bytes: &[u8]) {
+    postgres::spool_fuzzing::run(bytes);
+}
+
+/// Reads a signal: a JSON object, or its id, its type and its data in a line each.
+pub fn signals(bytes: &[u8]) {
+    signal::fuzzing::run(bytes);
 }

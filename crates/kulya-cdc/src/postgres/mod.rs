@@ -54,6 +54,8 @@ use settings::Target;
 use snapshot::Snapshot;
 use snapshot_rows::{SnapshotRows, table_list};
 use spool::Spool;
+#[cfg(feature = "fuzzing")]
+pub(crate) use spool::fuzzing as spool_fuzzing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

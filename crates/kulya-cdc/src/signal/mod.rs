@@ -4,6 +4,8 @@
 //! A record is text of the outside; [`Signal::parse`] is where it becomes a request that can be executed, or
 //! an error that names its field. What a request does is not decided here.
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod parse;
 mod queue;
 mod waiting;

@@ -1,17 +1,15 @@
 //! Regular expressions and replacements as Java's `Matcher` has them: a name is replaced if the expression
-//! matches the whole of it. Expressions are compiled by the crate `regex`, which has no look-around and no
-//! references to groups.
+//! matches the whole of it.
 
-use regex::{Captures, Regex, RegexBuilder};
+use crate::java_pattern;
+use regex::{Captures, Regex};
 
-/// Largest compiled expression, in bytes.
-const MAX_COMPILED_BYTES: usize = 1 << 20;
-
-fn compile(text: &str) -> Result<Regex, String> {
-    let compiled = RegexBuilder::new(text).size_limit(MAX_COMPILED_BYTES).nest_limit(50).build();
-    compiled.map_err(|_| {
+/// Returns an expression as it is, and one for a whole name.
+fn compile(text: &str) -> Result<(Regex, Regex), String> {
+    java_pattern::compile(text, false).ok_or_else(|| {
         format!(
-            "{text:?} is not a regular expression that is supported (no look-around, no references to groups)"
+            "{text:?} is not a regular expression that is supported (no look-around, no references to groups, no \
+             possessive quantifiers)"
         )
     })
 }
@@ -23,9 +21,7 @@ pub(super) struct WholePattern(Regex);
 impl WholePattern {
     /// Compiles an expression.
     pub(super) fn new(text: &str) -> Result<Self, String> {
-        // alone first, so that a parenthesis cannot close the group
-        compile(text)?;
-        Ok(Self(compile(&format!(r"\A(?:{text})\z"))?))
+        Ok(Self(compile(text)?.1))
     }
 
     pub(super) fn is_match(&self, name: &str) -> bool {
@@ -52,11 +48,11 @@ impl Replacement {
     /// Compiles an expression and its replacement, in which `$1` and `${name}` are groups, and a backslash
     /// is before what stands for itself.
     pub(super) fn new(pattern: &str, replacement: &str) -> Result<Self, String> {
-        let (whole, first) = (WholePattern::new(pattern)?, compile(pattern)?);
+        let (first, whole) = compile(pattern)?;
         let parts = parts(replacement, &first).ok_or_else(|| {
             format!("{replacement:?} is not a replacement: it names a group that does not exist")
         })?;
-        Ok(Self { whole, first, parts })
+        Ok(Self { whole: WholePattern(whole), first, parts })
     }
 
     /// Returns the new name; `None` if the expression does not match the whole one.

@@ -8,6 +8,8 @@
 mod chain;
 mod draft;
 mod field_reference;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod java_regex;
 mod logical_router;
 mod predicate;

@@ -1,6 +1,6 @@
 //! The faults of PostgreSQL: those of all databases, and replication slots that are gone.
 
-use crate::database::{Database, server};
+use crate::database::{Database, MemorySink, catch_up, server};
 use crate::fault_cases::{self, SecondCapture};
 use crate::faults;
 use crate::own_server::{OwnServer, Product};
@@ -133,4 +133,9 @@ async fn slots_without_their_log_are_named() {
     }
     let words = "PostgreSQL has removed the log that replication slot kulya_lost needs";
     subject.is_refused(&subject.settings, CdcErrorKind::Position, words).await;
+    // a new store: before the snapshot, which would be in vain
+    let mut sink = MemorySink::default();
+    let error = catch_up(&subject.settings, &mut sink).await.unwrap_err().to_string();
+    assert!(error.contains(words) && error.contains("run SELECT pg_drop_replication_slot"), "{error}");
+    assert_eq!(sink.records, []);
 }

@@ -354,6 +354,36 @@ async fn former_versions_of_rows_are_left_out() {
 
 #[tokio::test]
 #[ignore = "needs MariaDB: run cargo xtask test"]
+async fn times_do_not_depend_on_zones() {
+    crate::binlog_rows::times_do_not_depend_on_zones(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn rows_have_the_definition_of_their_place() {
+    crate::binlog_rows::rows_have_the_definition_of_their_place(MARIADB, "c_place").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn keys_and_limits_are_the_same_in_snapshot_and_log() {
+    crate::binlog_rows::keys_and_limits_are_the_same_in_snapshot_and_log(MARIADB, "c_limits").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn helper_tables_of_migrations_have_no_events() {
+    crate::binlog_rows::helper_tables_of_migrations_have_no_events(MARIADB, "c_helpers").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn versioning_comes_and_goes() {
+    crate::binlog_rows::versioning_comes_and_goes(MARIADB, "c_versioning").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
 async fn a_database_without_tables_is_captured() {
     binlog_uncaptured::a_database_without_tables_is_captured(MARIADB).await;
 }

@@ -357,6 +357,30 @@ async fn transformed_events_match_debeziums() {
 
 #[tokio::test]
 #[ignore = "needs MySQL: run cargo xtask test"]
+async fn times_do_not_depend_on_zones() {
+    crate::binlog_rows::times_do_not_depend_on_zones(MYSQL).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn rows_have_the_definition_of_their_place() {
+    crate::binlog_rows::rows_have_the_definition_of_their_place(MYSQL, "c_place").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn keys_and_limits_are_the_same_in_snapshot_and_log() {
+    crate::binlog_rows::keys_and_limits_are_the_same_in_snapshot_and_log(MYSQL, "c_limits").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn helper_tables_of_migrations_have_no_events() {
+    crate::binlog_rows::helper_tables_of_migrations_have_no_events(MYSQL, "c_helpers").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
 async fn a_database_without_tables_is_captured() {
     binlog_uncaptured::a_database_without_tables_is_captured(MYSQL).await;
 }

@@ -5,7 +5,7 @@ use kulya_cdc::{CaptureSettings, CdcErrorKind};
 use serde_json::{Value, json};
 
 /// The operations, keys and rows of the records of a table since an index, as `op key before after`.
-fn changes(sink: &MemorySink, from: usize) -> Vec<Value> {
+pub(crate) fn changes(sink: &MemorySink, from: usize) -> Vec<Value> {
     let parse = |text: &String| serde_json::from_str::<Value>(text).unwrap();
     let of_values = sink.records[from..].iter().filter(|record| record.value.is_some());
     of_values

@@ -1,6 +1,7 @@
 //! The columns of a JSON schema: from the types of JSON Schema, and from the annotations of a change log for
 //! types that JSON does not have (`docs/spec/cdc-schema.md`).
 
+use super::decimal::MAX_SCALE;
 use crate::{CodecError, CodecResult};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use kulya_schema::SchemaInfo;
@@ -62,6 +63,11 @@ pub enum ColumnType {
         /// The number of digits after the decimal point.
         scale: i8,
     },
+    /// A decimal as its unscaled number, with more digits than Arrow's type has: it becomes a string.
+    DecimalText {
+        /// The number of digits after the decimal point; below zero the number of zeros before it.
+        scale: i32,
+    },
     /// A decimal as `{"scale": …, "value": base64}`, which becomes a string, because each row has its own
     /// scale.
     VariableDecimal,
@@ -79,7 +85,7 @@ impl ColumnType {
             Self::Int64 => DataType::Int64,
             Self::Float32 => DataType::Float32,
             Self::Float64 => DataType::Float64,
-            Self::Text | Self::VariableDecimal => DataType::Utf8,
+            Self::Text | Self::VariableDecimal | Self::DecimalText { .. } => DataType::Utf8,
             Self::Bytes => DataType::Binary,
             Self::DateDays | Self::DateText => DataType::Date32,
             Self::TimeMillis => DataType::Time32(TimeUnit::Millisecond),
@@ -153,6 +159,15 @@ fn type_name(schema: &Value) -> (&str, bool) {
     }
 }
 
+/// Returns the type of decimals; with a scale larger than the precision the first digits are zeros.
+fn decimal_type(precision: i32, scale: i32) -> ColumnType {
+    match (u8::try_from(precision.max(scale)), i8::try_from(scale)) {
+        (Ok(precision @ 1..=38), Ok(scale @ 0..)) => ColumnType::Decimal { precision, scale },
+        _ if (-MAX_SCALE..=MAX_SCALE).contains(&scale) => ColumnType::DecimalText { scale },
+        _ => ColumnType::Bytes,
+    }
+}
+
 fn column_type(schema: &Value, type_name: &str) -> ColumnType {
     let text = |key: &str| schema.get(key).and_then(Value::as_str).unwrap_or_default();
     let parameter =
@@ -168,11 +183,7 @@ fn column_type(schema: &Value, type_name: &str) -> ColumnType {
         "org.apache.kafka.connect.data.Decimal" => {
             let scale = parameter("scale").and_then(|scale| scale.parse().ok()).unwrap_or(0);
             let precision = parameter("connect.decimal.precision").and_then(|p| p.parse().ok()).unwrap_or(38);
-            return match (1..=38).contains(&precision) && (0..=38).contains(&scale) {
-                true => ColumnType::Decimal { precision, scale },
-                // more digits than Arrow supports: the bytes unchanged
-                false => ColumnType::Bytes,
-            };
+            return decimal_type(precision, scale);
         }
         _ => {}
     }

@@ -2,7 +2,7 @@
 //! column's name.
 
 use super::column::{Column, ColumnType, arrow_schema};
-use super::{BATCH_BYTES, BATCH_ROWS};
+use super::{BATCH_BYTES, BATCH_ROWS, decimal};
 use crate::codec::Codecs;
 use crate::deserializer::{MAX_VALUE_BYTES, strip_padding};
 use crate::{CodecError, CodecResult, EncodingCache, SchemaRegistry, header};
@@ -175,7 +175,9 @@ fn array<'a>(kind: &ColumnType, values: &[&'a Value]) -> Result<ArrayRef, &'a Va
         }
         ColumnType::Float64 => Arc::new(Float64Array::from(convert_all(values, number)?)),
         ColumnType::Text => Arc::new(StringArray::from(convert_all(values, |v| Some(text(v)))?)),
-        ColumnType::VariableDecimal => Arc::new(StringArray::from(convert_all(values, variable_decimal)?)),
+        ColumnType::VariableDecimal => {
+            Arc::new(StringArray::from(convert_all(values, decimal::variable_text)?))
+        }
         ColumnType::Bytes => {
             let bytes = convert_all(values, |v| STANDARD.decode(v.as_str()?).ok())?;
             Arc::new(bytes.iter().map(|b| b.as_deref()).collect::<BinaryArray>())
@@ -203,9 +205,12 @@ fn array<'a>(kind: &ColumnType, values: &[&'a Value]) -> Result<ArrayRef, &'a Va
             Arc::new(instants.with_timezone("+00:00"))
         }
         ColumnType::Decimal { precision, scale } => {
-            let decimals = Decimal128Array::from(convert_all(values, decimal)?);
+            let decimals = Decimal128Array::from(convert_all(values, decimal::unscaled)?);
             let typed = decimals.with_precision_and_scale(*precision, *scale);
             Arc::new(typed.map_err(|_| values.first().copied().unwrap_or(&Value::Null))?)
+        }
+        ColumnType::DecimalText { scale } => {
+            Arc::new(StringArray::from(convert_all(values, |v| decimal::text(v, *scale))?))
         }
         ColumnType::List(items) => list(items, values)?,
     })
@@ -287,31 +292,12 @@ fn instant(value: &Value) -> Option<i64> {
         // beyond Arrow's range: its limits
         "infinity" => Some(i64::MAX),
         "-infinity" => Some(i64::MIN),
+        // years beyond four digits, and before the year 0, have a sign
+        text if text.starts_with(['+', '-']) => {
+            Some(DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%#z").ok()?.timestamp_micros())
+        }
         text => Some(DateTime::parse_from_rfc3339(text).ok()?.timestamp_micros()),
     }
-}
-
-/// Decodes the unscaled number: base64 of big-endian two's complement.
-fn decimal(value: &Value) -> Option<i128> {
-    let bytes = STANDARD.decode(value.as_str()?).ok()?;
-    let sign = if bytes.first()? & 0x80 == 0 { 0 } else { 0xff };
-    let extra = bytes.len().saturating_sub(16);
-    let (head, tail) = bytes.split_at_checked(extra)?;
-    if head.iter().any(|byte| *byte != sign) {
-        return None;
-    }
-    let mut whole = [sign; 16];
-    whole.get_mut(16 - tail.len()..)?.copy_from_slice(tail);
-    Some(i128::from_be_bytes(whole))
-}
-
-fn variable_decimal(value: &Value) -> Option<String> {
-    let scale = usize::try_from(value.get("scale")?.as_u64()?).ok().filter(|scale| *scale <= 20_000)?;
-    let number = decimal(value.get("value")?)?;
-    let digits = format!("{:0>width$}", number.unsigned_abs(), width = scale + 1);
-    let (whole, fraction) = digits.split_at_checked(digits.len() - scale)?;
-    let sign = if number < 0 { "-" } else { "" };
-    Some(if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") })
 }
 
 #[cfg(test)]
@@ -334,7 +320,11 @@ mod tests {
     #[test]
     fn values_are_converted_to_their_column_types() {
         let named = |name: &str| json!({ "type": "string", "connect.name": name });
-        let decimal = json!({ "type": "string", "connect.type": "bytes", "connect.name": "org.apache.kafka.connect.data.Decimal", "connect.parameters": { "scale": "2", "connect.decimal.precision": "5" } });
+        let of = |precision: i32, scale: i32| {
+            json!({ "type": "string", "connect.type": "bytes", "connect.name": "org.apache.kafka.connect.data.Decimal",
+                "connect.parameters": { "scale": scale.to_string(), "connect.decimal.precision": precision.to_string() } })
+        };
+        let decimal = of(5, 2);
         for (property, value, expected) in [
             (json!({ "type": "integer" }), json!(7), "7"),
             (json!({ "type": "integer" }), json!("8"), "8"),
@@ -367,7 +357,32 @@ mod tests {
                 json!("2024-02-29T10:34:56.789Z"),
                 "2024-02-29T10:34:56.789Z",
             ),
+            (
+                named("io.debezium.time.ZonedTimestamp"),
+                json!("-0043-03-15T00:00:00.5Z"),
+                "-0043-03-15T00:00:00.500Z",
+            ),
+            (
+                named("io.debezium.time.ZonedTimestamp"),
+                json!("+10000-01-01T00:00:00Z"),
+                "+10000-01-01T00:00:00Z",
+            ),
             (named("io.debezium.data.VariableScaleDecimal"), json!({ "scale": 1, "value": "Cw==" }), "1.1"),
+            (
+                named("io.debezium.data.VariableScaleDecimal"),
+                json!({ "scale": 0, "value": "HWMp8cNcpL+rufVhAAAAAAc=" }),
+                "10000000000000000000000000000000000000007",
+            ),
+            (
+                named("io.debezium.data.VariableScaleDecimal"),
+                json!({ "scale": -3, "value": "9g==" }),
+                "-10000",
+            ),
+            (of(3, 5), json!("/Bk="), "-0.00999"),
+            (of(5, -2), json!("ew=="), "12300"),
+            (of(5, -2), json!("AA=="), "0"),
+            (of(50, 10), json!("/av0HAA="), "-1.0000000000"),
+            (of(50, 10), json!("AA=="), "0.0000000000"),
             (decimal.clone(), json!("/nlh"), "-999.99"),
         ] {
             assert_eq!(display(&property, value.clone()).as_deref(), Ok(expected), "{property} {value}");

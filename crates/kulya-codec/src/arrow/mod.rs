@@ -10,6 +10,7 @@ mod avro;
 mod change_event;
 mod changelog;
 mod column;
+mod decimal;
 mod json;
 
 pub use avro::AvroBatchDecoder;

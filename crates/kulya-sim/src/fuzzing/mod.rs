@@ -9,6 +9,7 @@ mod schemas;
 
 pub use events::{codec, envelope, header, protobuf};
 pub use kulya_cdc::fuzzing::{binlog, mysql_ddl, pgoutput, properties, recording, replication_url};
+pub use kulya_cdc::fuzzing::{signals, spool, topic_regex, transforms};
 pub use requests::registry_rest;
 pub use schemas::{avro_schema, json_schema, protobuf_schema};
 

@@ -97,6 +97,10 @@ fn fuzzing_corpora_of_change_data_capture_pass() {
     run_corpus("recording", kulya_sim::fuzzing::recording);
     run_corpus("properties", kulya_sim::fuzzing::properties);
     run_corpus("replication_url", kulya_sim::fuzzing::replication_url);
+    run_corpus("signals", kulya_sim::fuzzing::signals);
+    run_corpus("spool", kulya_sim::fuzzing::spool);
+    run_corpus("topic_regex", kulya_sim::fuzzing::topic_regex);
+    run_corpus("transforms", kulya_sim::fuzzing::transforms);
 }
 
 #[test]

@@ -98,6 +98,9 @@ impl ServerError {
         if let Some(schema) = lacking("schema ") {
             return format!("run GRANT USAGE ON SCHEMA {schema} TO the URL's user");
         }
+        if let Some(function) = lacking("function ") {
+            return format!("run GRANT EXECUTE ON FUNCTION {function} TO the URL's user");
+        }
         if let Some(database) = lacking("database ") {
             return format!("run GRANT CREATE ON DATABASE {database} TO the URL's user");
         }
@@ -164,6 +167,7 @@ mod tests {
         for (message, advice) in [
             ("permission denied for table b", "run GRANT SELECT ON TABLE b TO "),
             ("permission denied for schema s", "run GRANT USAGE ON SCHEMA s TO "),
+            ("permission denied for function f", "run GRANT EXECUTE ON FUNCTION f TO "),
             ("permission denied for database d", "run GRANT CREATE ON DATABASE d TO "),
             ("must be owner of table a", "let the owner of the tables or a superuser run it"),
             (

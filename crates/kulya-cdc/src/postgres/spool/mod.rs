@@ -7,6 +7,8 @@
 //! transactions again from their beginning.
 
 mod folder;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod record;
 mod subtransactions;
 mod transaction;
