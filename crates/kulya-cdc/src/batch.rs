@@ -61,6 +61,34 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
     /// Debezium's headers as members of a JSON object, without its braces; empty without headers.
     pub headers: &'a [u8],
+    /// The places of default values that stand for null, for transformations.
+    pub(crate) defaults: DefaultPlaces<'a>,
+}
+
+/// The places in an event at which a column's default value stands for null.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct DefaultPlaces<'a> {
+    /// Offsets of four bytes each.
+    offsets: &'a [u8],
+}
+
+impl DefaultPlaces<'_> {
+    /// Writes the places, which are in the same buffer as the event that starts at `start`.
+    pub(crate) fn write(places: &[usize], start: usize, out: &mut Vec<u8>) -> Span {
+        let begin = out.len();
+        let offsets = places.iter().filter_map(|place| u32::try_from(place.checked_sub(start)?).ok());
+        offsets.for_each(|offset| out.extend_from_slice(&offset.to_le_bytes()));
+        Span::new(begin, out.len())
+    }
+
+    /// Whether a value, a part of the event's bytes, stands for null.
+    pub(crate) fn have(self, event: &[u8], value: &str) -> bool {
+        let offset = value.as_ptr().addr().checked_sub(event.as_ptr().addr());
+        offset.is_some_and(|offset| {
+            let mut places = self.offsets.as_chunks::<4>().0.iter();
+            places.any(|place| u32::from_le_bytes(*place) as usize == offset)
+        })
+    }
 }
 
 /// A part of the buffer.
@@ -104,6 +132,15 @@ pub(crate) struct Parts {
     pub(crate) routing_key: Option<Span>,
     pub(crate) value: Option<Span>,
     pub(crate) headers: Option<Span>,
+    /// [`DefaultPlaces`]; `None` if there are none.
+    pub(crate) defaults: Option<Span>,
+}
+
+impl Parts {
+    /// The parts of a record in which no default value stands for null, or which is not transformed.
+    pub(crate) fn new(key: Option<Span>, value: Option<Span>, headers: Option<Span>) -> Self {
+        Self { key, routing_key: key, value, headers, defaults: None }
+    }
 }
 
 /// The size in bytes above which a row is large: a batch's buffer gets room for it at once, and a snapshot
@@ -200,7 +237,7 @@ impl Batch {
 
     fn record<'a>(&'a self, entry: &Entry) -> Record<'a> {
         let part = |span: Option<Span>| span.map(|span| span.of(&self.bytes));
-        let Parts { key, routing_key, value, headers } = entry.parts;
+        let Parts { key, routing_key, value, headers, defaults } = entry.parts;
         Record {
             // an entry's destination is one of the list
             destination: &self.destinations[entry.destination],
@@ -208,6 +245,7 @@ impl Batch {
             routing_key: part(routing_key),
             value: part(value),
             headers: part(headers).unwrap_or_default(),
+            defaults: DefaultPlaces { offsets: part(defaults).unwrap_or_default() },
         }
     }
 
@@ -247,7 +285,7 @@ impl Batch {
         value: Option<&[u8]>,
     ) {
         let (key, value) = (key.map(|key| self.copy(key)), value.map(|value| self.copy(value)));
-        self.push(destination, Parts { key, routing_key: key, value, headers: None });
+        self.push(destination, Parts::new(key, value, None));
     }
 
     /// Leaves out an event of `bytes` bytes.
@@ -315,8 +353,7 @@ mod tests {
         let mut batch = Batch::default();
         batch.buffer().extend_from_slice(b"{\"id\":1}value");
         let (key, id) = (Span::new(0, 8), Span::new(6, 7));
-        let parts =
-            Parts { key: Some(key), routing_key: Some(id), value: Some(Span::new(8, 13)), headers: None };
+        let parts = Parts { routing_key: Some(id), ..Parts::new(Some(key), Some(Span::new(8, 13)), None) };
         batch.push(&a, parts);
         batch.push(&a, Parts { value: None, ..parts });
         batch.push_copy(&b, None, Some(b"x"));

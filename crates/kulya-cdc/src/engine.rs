@@ -3,7 +3,7 @@
 
 use crate::control::Control;
 use crate::output;
-use crate::source::{Source, SourceConnection, StopCondition};
+use crate::source::{Source, SourceConnection, StopCondition, StreamEnd};
 use crate::status::CaptureState;
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Progress, Sink, SnapshotMode};
 use kulya_store::clock::Clock;
@@ -76,7 +76,7 @@ async fn run_and_retry(
         let result = tokio::select! {
             biased;
             result = run_once(source, conditions, context, &state, (control, &stop)) => result,
-            () = stop_when_paused(control, &stop) => Ok(()),
+            () = stop_when_paused(control, &stop) => Ok(StreamEnd::Finished),
         };
         let is_paused = stop.is_cancelled() && !context.cancel.is_cancelled();
         let error = match result {
@@ -87,7 +87,13 @@ async fn run_and_retry(
                 attempts = 0;
                 continue;
             }
-            Ok(()) if is_paused => continue,
+            Ok(_) if is_paused => continue,
+            Ok(StreamEnd::Finished) => return Ok(()),
+            Ok(StreamEnd::TablesAdded) => {
+                state.has_streamed.store(false, Ordering::Relaxed);
+                attempts = 0;
+                continue;
+            }
             Err(error) if matches!(error.kind(), CdcErrorKind::Unreachable | CdcErrorKind::Busy) => error,
             // found while the log was streamed; when the position was validated it would have been replaced
             Err(error)
@@ -98,7 +104,7 @@ async fn run_and_retry(
                 }
                 error
             }
-            other => return other,
+            Err(error) => return Err(error),
         };
         attempts = if state.has_streamed.swap(false, Ordering::Relaxed) { 1 } else { attempts + 1 };
         let has_connected = state.has_connected.load(Ordering::Relaxed);
@@ -173,16 +179,16 @@ async fn run_once(
     context: &mut RunContext<'_>,
     state: &RunState,
     (control, stop): (&Control, &CancellationToken),
-) -> CdcResult<()> {
+) -> CdcResult<StreamEnd> {
     let mut connection = tokio::select! {
         connected = source.connect() => connected?,
-        () = stop.cancelled() => return Ok(()),
+        () = stop.cancelled() => return Ok(StreamEnd::Finished),
     };
     state.has_connected.store(true, Ordering::Relaxed);
     let is_invalid = &state.is_position_invalid;
     let stored = tokio::select! {
         stored = validated(&mut connection, context.sink, mode, is_invalid) => stored?,
-        () = stop.cancelled() => return Ok(()),
+        () = stop.cancelled() => return Ok(StreamEnd::Finished),
     };
     let on_progress = |progress: Progress| {
         control.on_progress(&progress);
@@ -194,11 +200,11 @@ async fn run_once(
         let read = async move {
             let start = tokio::select! {
                 start = connection.snapshot(stored, mode, &mut output) => start?,
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => return Ok(StreamEnd::Finished),
             };
             is_invalid.store(false, Ordering::Relaxed);
             if mode == SnapshotMode::InitialOnly {
-                return Ok(());
+                return Ok(StreamEnd::Finished);
             }
             state.has_streamed.store(true, Ordering::Relaxed);
             let position = start.position.to_string();

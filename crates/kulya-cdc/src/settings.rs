@@ -278,38 +278,37 @@ impl CaptureSettings {
             .with_transformations(!self.transforms.is_empty())
     }
 
-    /// Refuses a capture whose patterns or filter name no table of the database; one of all tables waits for
-    /// the first one.
-    ///
-    /// # Errors
-    /// `Configuration`.
-    pub(crate) fn no_table_found(&self) -> CdcResult<()> {
-        let names = match self.kind()? {
-            SourceKind::Postgres => "schema.table",
-            SourceKind::MySql => "database.table",
-        };
-        if !self.tables.is_empty() {
-            let tables = self.tables.join(", ");
-            let what = format!("no table matches {tables}: check the patterns ({names}, case counts)");
-            return Err(CdcError::configuration(what));
+    /// Warns of a capture that has no table yet, or of the patterns that name none of the captured tables,
+    /// which are schemas, or databases, and tables.
+    pub(crate) fn warn_of_unmatched_patterns<'t>(&self, tables: impl Iterator<Item = (&'t str, &'t str)>) {
+        if let Some(what) = self.unmatched(&tables.collect::<Vec<_>>()) {
+            tracing::warn!("{what}");
         }
-        if !self.table_filter.is_empty() {
-            let what = "no table is in the lists of captured tables: check their regular expressions";
-            return Err(CdcError::configuration(format!("{what} ({names})")));
-        }
-        Ok(())
     }
 
-    /// Warns of the patterns that name none of the captured tables, which are schemas, or databases, and
-    /// tables.
-    pub(crate) fn warn_of_unmatched_patterns<'t>(&self, tables: impl Iterator<Item = (&'t str, &'t str)>) {
-        let patterns = self.unmatched_patterns(&tables.collect::<Vec<_>>());
-        if !patterns.is_empty() {
-            tracing::warn!(
-                patterns = patterns.join(", "),
-                "no table matches these patterns: check them (case counts; a view has no changes in the log)"
-            );
+    fn unmatched(&self, tables: &[(&str, &str)]) -> Option<String> {
+        if tables.is_empty() {
+            return Some(format!(
+                "no table is captured yet: {}; check it if there are such tables (case counts; a view has no \
+                 changes in the log), later ones are captured",
+                self.captured_lists()
+            ));
         }
+        let patterns = self.unmatched_patterns(tables);
+        (!patterns.is_empty()).then(|| {
+            format!(
+                "no table matches {}: check the patterns (case counts; a view has no changes in the log)",
+                patterns.join(", ")
+            )
+        })
+    }
+
+    /// Returns the patterns and the filter of captured tables, for the log.
+    fn captured_lists(&self) -> String {
+        let patterns = (!self.tables.is_empty()).then(|| self.tables.join(", "));
+        let filter = (!self.table_filter.is_empty()).then(|| self.table_filter.to_string());
+        let lists: Vec<String> = patterns.into_iter().chain(filter).collect();
+        if lists.is_empty() { "*.*".to_owned() } else { lists.join(", ") }
     }
 
     fn unmatched_patterns(&self, tables: &[(&str, &str)]) -> Vec<String> {
@@ -400,6 +399,26 @@ mod tests {
             ("a.*", "b.a", false),
         ] {
             assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn lists_that_match_no_table_are_named() {
+        let filter = serde_json::from_str(r#"{"schemas":["shop"],"exclude-tables":["a","b"]}"#).unwrap();
+        let one =
+            CaptureSettings { tables: vec!["shop.oders".into(), "shop.t".into()], ..Default::default() };
+        let two = CaptureSettings { table_filter: filter, ..CaptureSettings::default() };
+        for (settings, tables, expected) in [
+            (&CaptureSettings::default(), &[][..], Some("no table is captured yet: *.*;")),
+            (&one, &[], Some("shop.oders, shop.t; check")),
+            (&one, &[("shop", "t")], Some("no table matches shop.oders: check")),
+            (&one, &[("shop", "t"), ("shop", "oders")], None),
+            (&two, &[], Some("schemas = shop, exclude-tables = a, b;")),
+            (&two, &[("shop", "t")], None),
+        ] {
+            let found = settings.unmatched(tables);
+            let is_named = |expected: &str| found.as_ref().is_some_and(|found| found.contains(expected));
+            assert!(expected.map_or(found.is_none(), is_named), "{found:?} {expected:?}");
         }
     }
 

@@ -14,6 +14,15 @@ pub enum StopCondition {
     CaughtUp,
 }
 
+/// Why the stream of a log has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StreamEnd {
+    /// The condition was met, or the run was cancelled.
+    Finished,
+    /// There are captured tables whose rows must be read before the log goes on: the next snapshot has them.
+    TablesAdded,
+}
+
 /// A database. The engine connects to it again after each failure.
 #[async_trait]
 pub(crate) trait Source: Send + Sync {
@@ -70,5 +79,5 @@ pub(crate) trait SourceConnection: Send {
         start: Checkpoint,
         stop_condition: StopCondition,
         output: &mut Output<'_>,
-    ) -> CdcResult<()>;
+    ) -> CdcResult<StreamEnd>;
 }

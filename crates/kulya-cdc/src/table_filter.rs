@@ -1,8 +1,9 @@
 //! Which tables are captured, by regular expressions: Debezium's `schema.include.list`,
 //! `database.include.list`, `table.include.list`, and the lists of what is excluded.
 
-use crate::name_patterns::NamePatterns;
+use crate::name_patterns::{NamePattern, NamePatterns};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A filter of tables. In a settings file all members are optional. With MySQL the schema is the database.
 /// As in Debezium, a list of what is excluded has no effect where the one of what is included is not empty.
@@ -37,6 +38,24 @@ impl TableFilter {
         };
         accepts(&self.schemas, &self.exclude_schemas, schema)
             && accepts(&self.tables, &self.exclude_tables, &format!("{schema}.{table}"))
+    }
+}
+
+/// Writes the lists that are not empty.
+impl fmt::Display for TableFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lists = [
+            ("schemas", &self.schemas),
+            ("exclude-schemas", &self.exclude_schemas),
+            ("tables", &self.tables),
+            ("exclude-tables", &self.exclude_tables),
+        ];
+        let set = lists.into_iter().filter(|(_, list)| !list.is_empty());
+        for (number, (name, list)) in set.enumerate() {
+            let patterns: Vec<&str> = list.iter().map(NamePattern::as_str).collect();
+            write!(f, "{}{name} = {}", if number > 0 { ", " } else { "" }, patterns.join(", "))?;
+        }
+        Ok(())
     }
 }
 

@@ -3,6 +3,8 @@
 use md5::{Digest, Md5};
 use ring::digest;
 use serde::{Deserialize, Serialize};
+use sha2::{Sha224, Sha512_224};
+use sha3::{Sha3_224, Sha3_256, Sha3_384, Sha3_512};
 use std::fmt;
 
 /// An algorithm, with the name that Java gives it, in any case.
@@ -13,32 +15,59 @@ pub enum HashAlgorithm {
     Md5,
     /// SHA-1.
     Sha1,
+    /// SHA-224.
+    Sha224,
     /// SHA-256.
     Sha256,
     /// SHA-384.
     Sha384,
     /// SHA-512.
     Sha512,
+    /// SHA-512/224.
+    Sha512Of224,
     /// SHA-512/256.
     Sha512Of256,
+    /// SHA3-224.
+    Sha3Of224,
+    /// SHA3-256.
+    Sha3Of256,
+    /// SHA3-384.
+    Sha3Of384,
+    /// SHA3-512.
+    Sha3Of512,
 }
 
 /// A name of no supported algorithm.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("hash algorithm {0:?} is not supported: use MD5, SHA-1, SHA-256, SHA-384, SHA-512 or SHA-512/256")]
+#[error(
+    "hash algorithm {0:?} is not supported: use MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512, SHA-512/224, \
+     SHA-512/256, SHA3-224, SHA3-256, SHA3-384 or SHA3-512"
+)]
 pub struct UnknownAlgorithm(String);
 
 impl HashAlgorithm {
-    const NAMES: [(&str, Self); 9] = [
+    /// The names of Java's providers; the first one of an algorithm is written.
+    const NAMES: [(&str, Self); 20] = [
         ("MD5", Self::Md5),
         ("SHA-1", Self::Sha1),
         ("SHA1", Self::Sha1),
         ("SHA", Self::Sha1),
+        ("SHA-224", Self::Sha224),
+        ("SHA224", Self::Sha224),
         ("SHA-256", Self::Sha256),
-        ("SHA-384", Self::Sha384),
-        ("SHA-512", Self::Sha512),
-        ("SHA-512/256", Self::Sha512Of256),
         ("SHA256", Self::Sha256),
+        ("SHA-384", Self::Sha384),
+        ("SHA384", Self::Sha384),
+        ("SHA-512", Self::Sha512),
+        ("SHA512", Self::Sha512),
+        ("SHA-512/224", Self::Sha512Of224),
+        ("SHA512/224", Self::Sha512Of224),
+        ("SHA-512/256", Self::Sha512Of256),
+        ("SHA512/256", Self::Sha512Of256),
+        ("SHA3-224", Self::Sha3Of224),
+        ("SHA3-256", Self::Sha3Of256),
+        ("SHA3-384", Self::Sha3Of384),
+        ("SHA3-512", Self::Sha3Of512),
     ];
 
     /// Returns the algorithm of a name, in any case.
@@ -48,17 +77,6 @@ impl HashAlgorithm {
     pub fn from_name(name: &str) -> Result<Self, UnknownAlgorithm> {
         let found = Self::NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, algorithm)| *algorithm).ok_or_else(|| UnknownAlgorithm(name.to_owned()))
-    }
-
-    fn ring(self) -> Option<&'static digest::Algorithm> {
-        Some(match self {
-            Self::Md5 => return None,
-            Self::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
-            Self::Sha256 => &digest::SHA256,
-            Self::Sha384 => &digest::SHA384,
-            Self::Sha512 => &digest::SHA512,
-            Self::Sha512Of256 => &digest::SHA512_256,
-        })
     }
 }
 
@@ -108,20 +126,39 @@ impl fmt::Debug for TextHash {
 impl TextHash {
     /// Writes the digits of a text's hash.
     pub(super) fn write(&self, text: &str, out: &mut Vec<u8>) {
-        match self.algorithm.ring() {
-            None => {
+        match self.algorithm {
+            HashAlgorithm::Md5 => {
                 let mut context = Md5::new();
                 context.update(&self.salt);
                 self.feed(text, |bytes| context.update(bytes));
                 self.write_digits(&context.finalize(), out);
             }
-            Some(algorithm) => {
-                let mut context = digest::Context::new(algorithm);
-                context.update(&self.salt);
-                self.feed(text, |bytes| context.update(bytes));
-                self.write_digits(context.finish().as_ref(), out);
-            }
+            HashAlgorithm::Sha1 => self.write_ring(&digest::SHA1_FOR_LEGACY_USE_ONLY, text, out),
+            HashAlgorithm::Sha224 => self.write_sha::<Sha224>(text, out),
+            HashAlgorithm::Sha256 => self.write_ring(&digest::SHA256, text, out),
+            HashAlgorithm::Sha384 => self.write_ring(&digest::SHA384, text, out),
+            HashAlgorithm::Sha512 => self.write_ring(&digest::SHA512, text, out),
+            HashAlgorithm::Sha512Of224 => self.write_sha::<Sha512_224>(text, out),
+            HashAlgorithm::Sha512Of256 => self.write_ring(&digest::SHA512_256, text, out),
+            HashAlgorithm::Sha3Of224 => self.write_sha::<Sha3_224>(text, out),
+            HashAlgorithm::Sha3Of256 => self.write_sha::<Sha3_256>(text, out),
+            HashAlgorithm::Sha3Of384 => self.write_sha::<Sha3_384>(text, out),
+            HashAlgorithm::Sha3Of512 => self.write_sha::<Sha3_512>(text, out),
         }
+    }
+
+    fn write_ring(&self, algorithm: &'static digest::Algorithm, text: &str, out: &mut Vec<u8>) {
+        let mut context = digest::Context::new(algorithm);
+        context.update(&self.salt);
+        self.feed(text, |bytes| context.update(bytes));
+        self.write_digits(context.finish().as_ref(), out);
+    }
+
+    fn write_sha<D: sha2::Digest>(&self, text: &str, out: &mut Vec<u8>) {
+        let mut context = D::new();
+        context.update(&self.salt);
+        self.feed(text, |bytes| context.update(bytes));
+        self.write_digits(&context.finalize(), out);
     }
 
     fn feed(&self, text: &str, mut update: impl FnMut(&[u8])) {
@@ -205,24 +242,38 @@ mod tests {
         assert_eq!(bytes(&"x".repeat(65_535)).get(4..7), Some(&b"t\xff\xff"[..]));
     }
 
+    /// The digits are those of Java 17.
     #[test]
-    fn algorithms_have_javas_names() {
-        for (name, length) in [
-            ("md5", 32),
-            ("SHA", 40),
-            ("SHA-256", 64),
-            ("sha-384", 96),
-            ("SHA-512", 128),
-            ("SHA-512/256", 64),
+    fn algorithms_are_javas() {
+        for (name, length, digits) in [
+            ("md5", 32, "49625075c45179ce"),
+            ("SHA", 40, "d3fb7b90bd25bb58"),
+            ("SHA224", 56, "1d3674abcc4eb205"),
+            ("SHA-256", 64, "8f40d2c1caea4f10"),
+            ("sha-384", 96, "06c478aa563b3f1e"),
+            ("SHA512", 128, "1623e7fbd31be582"),
+            ("SHA-512/224", 56, "71a60f87316b459d"),
+            ("SHA512/256", 64, "eb65dd5c01f84926"),
+            ("SHA3-224", 56, "b296c6eddaf7d284"),
+            ("sha3-256", 64, "a0d58dd9ff6c80db"),
+            ("SHA3-384", 96, "c037dce69823fd01"),
+            ("SHA3-512", 128, "825bd8cfc2c5ecac"),
         ] {
             let algorithm: HashAlgorithm = serde_json::from_str(&format!("\"{name}\"")).unwrap();
             let (version, salt) = (HashVersion::V2, b"salt".to_vec());
             let mut out = Vec::new();
             TextHash { algorithm, version, salt, max_digits: 200 }.write("text", &mut out);
             assert_eq!(out.len(), length, "{name}");
+            assert!(out.starts_with(digits.as_bytes()), "{name}: {}", String::from_utf8_lossy(&out));
         }
-        let error = HashAlgorithm::from_name("SHA3-256").unwrap_err();
-        assert!(error.to_string().contains("\"SHA3-256\" is not supported"), "{error}");
+        for name in ["MD2", "SHA3256", "SHAKE256", ""] {
+            let error = HashAlgorithm::from_name(name).unwrap_err();
+            assert!(error.to_string().contains(&format!("{name:?} is not supported")), "{error}");
+        }
+        for (_, algorithm) in HashAlgorithm::NAMES {
+            let text = serde_json::to_string(&algorithm).unwrap();
+            assert_eq!(serde_json::from_str::<HashAlgorithm>(&text).unwrap(), algorithm);
+        }
         assert_eq!(serde_json::to_string(&HashAlgorithm::Sha1).unwrap(), "\"SHA-1\"");
     }
 }

@@ -5,7 +5,7 @@ use super::envelope::{Operation, ProcessingTime, absent, write_envelope};
 use super::events::{EventContext, TableEvents};
 use super::row_image::{Findings, RowImage};
 use super::transaction::TransactionOrder;
-use crate::batch::{Batch, Parts, Span};
+use crate::batch::{Batch, DefaultPlaces, Parts, Span};
 use kulya_store::framing::MAX_EVENT_BYTES;
 
 /// A change of one row, or of a whole table.
@@ -117,6 +117,7 @@ fn write_record<'t, R: RowImage>(
     let order = order();
     let out = batch.buffer();
     let start = out.len();
+    findings.defaults = context.events.is_transformed.then(Vec::new);
     let findings = std::cell::RefCell::new(findings);
     let row = |row: Option<&R>, out: &mut Vec<u8>| match row {
         Some(row) => row.write_row(out, &mut findings.borrow_mut()),
@@ -139,7 +140,9 @@ fn write_record<'t, R: RowImage>(
         out.truncate(start);
         batch.omit(&context.table.destination, key.map(|key| key.whole), value.length());
     } else {
-        batch.push(&context.table.destination, parts(key, Some(value), headers));
+        let places = findings.into_inner().defaults.take().filter(|places| !places.is_empty());
+        let defaults = places.map(|places| DefaultPlaces::write(&places, start, out));
+        batch.push(&context.table.destination, Parts { defaults, ..parts(key, Some(value), headers) });
     }
 }
 
@@ -150,7 +153,8 @@ fn write_tombstone(batch: &mut Batch, context: &ChangeContext<'_>, key: Option<K
 }
 
 fn parts(key: Option<Key>, value: Option<Span>, headers: Option<Span>) -> Parts {
-    Parts { key: key.map(|key| key.whole), routing_key: key.map(|key| key.values), value, headers }
+    let routing_key = key.map(|key| key.values);
+    Parts { routing_key, ..Parts::new(key.map(|key| key.whole), value, headers) }
 }
 
 #[cfg(test)]

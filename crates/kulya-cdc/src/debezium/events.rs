@@ -142,6 +142,6 @@ impl TopicEvents {
         let start = out.len();
         out.extend_from_slice(headers);
         let headers = (!headers.is_empty()).then(|| Span::new(start, out.len()));
-        batch.push(&self.destination, Parts { key, routing_key, value, headers });
+        batch.push(&self.destination, Parts { routing_key, ..Parts::new(key, value, headers) });
     }
 }

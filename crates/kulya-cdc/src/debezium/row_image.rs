@@ -19,4 +19,7 @@ pub(crate) struct Findings {
     /// The indexes of required columns that are null.
     pub(crate) nulls: Vec<usize>,
     pub(crate) replaced: Vec<Replaced>,
+    /// The places of default values that stand for null in optional columns, in the buffer; `None` if nobody
+    /// needs them.
+    pub(crate) defaults: Option<Vec<usize>>,
 }

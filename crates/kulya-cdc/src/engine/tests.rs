@@ -27,6 +27,8 @@ enum Step {
     Streams,
     /// The connection is lost at the first change after the stored position.
     IsLost,
+    /// The log has a table at the first change after the stored position whose rows must be read.
+    FindsTable,
     /// The log cannot be read from the stored position on.
     HasNoLog,
 }
@@ -113,7 +115,7 @@ impl SourceConnection for ScriptedConnection {
         start: Checkpoint,
         _: StopCondition,
         output: &mut Output<'_>,
-    ) -> CdcResult<()> {
+    ) -> CdcResult<StreamEnd> {
         let topic = Arc::new(Destination::of_topic("t"));
         let mut position = number(&start);
         loop {
@@ -121,11 +123,14 @@ impl SourceConnection for ScriptedConnection {
             if position < committed && self.step == Step::IsLost {
                 return Err(error(CdcErrorKind::Unreachable));
             }
+            if position < committed && self.step == Step::FindsTable {
+                return Ok(StreamEnd::TablesAdded);
+            }
             while position < committed {
                 position += 1;
                 output.batch.buffer().extend_from_slice(b"{}");
                 let value = Some(Span::new(0, 2));
-                output.batch.push(&topic, Parts { key: None, routing_key: None, value, headers: None });
+                output.batch.push(&topic, Parts::new(None, value, None));
                 output.last_committed = Some(Duration::from_secs(position));
                 output.commit(checkpoint(position)).await?;
             }
@@ -133,7 +138,7 @@ impl SourceConnection for ScriptedConnection {
             let cancel = output.cancel;
             tokio::select! {
                 changed = self.committed.changed() => changed.unwrap(),
-                () = cancel.cancelled() => return Ok(()),
+                () = cancel.cancelled() => return Ok(StreamEnd::Finished),
             }
         }
     }
@@ -277,6 +282,16 @@ async fn failures_are_counted_and_retried() {
     let (result, sink) = running.stop().await;
     result.unwrap();
     assert_eq!(sink.records, 1);
+}
+
+/// The rows of the table are read by the next run, which starts at once and is no retry.
+#[tokio::test(start_paused = true)]
+async fn added_table_is_no_failure() {
+    let running = Running::start(control(), &[Step::FindsTable, Step::FindsTable, Step::Streams]);
+    running.commit(2);
+    let status = running.wait_for(|status| status.records == 2).await;
+    assert_eq!((status.restarts, status.last_error, status.state), (0, None, CaptureState::Streaming));
+    running.stop().await.0.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

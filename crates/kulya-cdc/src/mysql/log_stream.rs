@@ -2,6 +2,7 @@
 
 mod incremental;
 mod large;
+mod statements;
 
 use super::binlog::{BinlogError, Checksum, Decoder, Rows};
 use super::checkpoint::history_text;
@@ -24,6 +25,7 @@ use crate::output::Output;
 use crate::snapshot_progress::TableList;
 use crate::{CaptureSettings, CdcError, CdcErrorKind, CdcResult, Checkpoint, Position};
 use futures::FutureExt;
+use statements::Statements;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,6 +66,7 @@ pub(crate) struct LogStream {
     incremental: Incremental<MysqlChunks>,
     /// The last table whose changes were noted for a chunk.
     identity: Option<RowIdentity>,
+    statements: Statements,
 }
 
 impl LogStream {
@@ -95,6 +98,7 @@ impl LogStream {
             incremental,
             identity: None,
             heartbeats,
+            statements: Statements::default(),
         }
     }
 
@@ -121,13 +125,14 @@ impl LogStream {
     ) -> CdcResult<()> {
         loop {
             self.now = ProcessingTime::new(output.clock.since_epoch());
+            self.statements.forget();
             let mut count = 0;
             while count < MAX_EVENTS_PER_TURN
                 && !self.is_caught_up()
                 && let Some(event) = events.next_whole_or_piece(MAX_WHOLE_BYTES).now_or_never()
             {
                 count += 1;
-                if self.on_received(event?, events, output).await? {
+                if self.on_received(event?, events, session, output).await? {
                     output.flush().await;
                     return Ok(());
                 }
@@ -154,7 +159,7 @@ impl LogStream {
             let (cancel, control, is_idle) = (output.cancel, output.control, output.is_idle());
             tokio::select! {
                 event = events.next_whole_or_piece(MAX_WHOLE_BYTES) => {
-                    if self.on_received(event?, events, output).await? {
+                    if self.on_received(event?, events, session, output).await? {
                         output.flush().await;
                         return Ok(());
                     }
@@ -178,6 +183,7 @@ impl LogStream {
         &mut self,
         event: Option<ReceivedEvent>,
         events: &mut BinlogStream,
+        session: &mut Connection,
         output: &mut Output<'_>,
     ) -> CdcResult<bool> {
         let ended = || CdcError::new(CdcErrorKind::Unreachable, "the server has ended the binary log");
@@ -189,6 +195,7 @@ impl LogStream {
                 }
             }
         }
+        self.statements.verify(session).await?;
         if output.is_full() {
             self.hand_over(output).await?;
         }
@@ -299,6 +306,7 @@ impl LogStream {
                     }
                 }
             }
+            Some(Change::Statement(statement)) => self.statements.push(statement),
             _ => {}
         }
         if let Some(end) = step.end {
@@ -307,7 +315,7 @@ impl LogStream {
         if let Some(point) = step.idle_at {
             self.position.advance_to(point);
         }
-        if self.transaction.is_some() {
+        if self.transaction.is_some() || !self.statements.are_verified() {
             return Ok(());
         }
         self.advance_incremental(output).await?;

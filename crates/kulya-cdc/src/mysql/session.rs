@@ -22,15 +22,18 @@ pub(crate) async fn prepare(connection: &mut Connection) -> Result<(), Connectio
 }
 
 fn statements(flavor: Flavor) -> [String; 3] {
-    let time_limit = match flavor {
-        Flavor::Mariadb => "max_statement_time",
-        _ => "max_execution_time",
+    let limits = match flavor {
+        Flavor::Mariadb => {
+            "max_statement_time = 0, idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0, \
+             idle_write_transaction_timeout = 0"
+        }
+        _ => "max_execution_time = 0",
     };
     [
         "SET NAMES utf8mb4".to_owned(),
         format!(
             "SET SESSION time_zone = '+00:00', sql_mode = '', sql_quote_show_create = 1, \
-             sql_select_limit = {}, {time_limit} = 0, lock_wait_timeout = {LOCK_WAIT_SECONDS}, \
+             sql_select_limit = {}, {limits}, lock_wait_timeout = {LOCK_WAIT_SECONDS}, \
              wait_timeout = {IDLE_SECONDS}, net_write_timeout = {IDLE_SECONDS}, \
              net_read_timeout = {IDLE_SECONDS}",
             u64::MAX
@@ -58,6 +61,7 @@ mod tests {
         for (flavor, expected, other) in [
             (Flavor::Mysql, "max_execution_time = 0", "max_statement_time"),
             (Flavor::Mariadb, "max_statement_time = 0", "max_execution_time"),
+            (Flavor::Mariadb, "idle_transaction_timeout = 0", "max_execution_time"),
         ] {
             let statements = statements(flavor).join("; ");
             assert!(statements.contains(expected) && !statements.contains(other), "{statements}");

@@ -26,7 +26,7 @@ use crate::memory::Memory;
 use crate::output::Output;
 use crate::settings::SnapshotMode;
 use crate::snapshot_progress::TableList;
-use crate::source::{Source, SourceConnection};
+use crate::source::{Source, SourceConnection, StreamEnd};
 use crate::{CaptureSettings, CdcError, CdcResult, Checkpoint, Position, Progress, StopCondition};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -127,7 +127,7 @@ impl SourceConnection for MysqlConnection {
         start: Checkpoint,
         stop_condition: StopCondition,
         output: &mut Output<'_>,
-    ) -> CdcResult<()> {
+    ) -> CdcResult<StreamEnd> {
         let mut position = position_of(&start)?;
         let log = ServerLog::read(&mut self.session).await?;
         let dump_start = position.start(&log)?;
@@ -161,6 +161,7 @@ impl SourceConnection for MysqlConnection {
             .with_snapshot_tables(list)
             .run(&mut events, &mut self.session, output)
             .await
+            .map(|()| StreamEnd::Finished)
     }
 }
 
@@ -205,9 +206,6 @@ impl MysqlConnection {
             is_read: &is_read,
         })
         .await?;
-        if stored.is_none() && snapshot.captured.is_empty() {
-            settings.no_table_found()?;
-        }
         settings.warn_of_unmatched_patterns(
             snapshot.captured.iter().map(|table| (table.name.database.as_str(), table.name.table.as_str())),
         );

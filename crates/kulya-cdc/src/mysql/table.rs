@@ -137,7 +137,7 @@ impl Table {
     /// value that an event cannot contain is null, also in a required column, and is appended to `report`. A
     /// row that is larger than an event can be ends with the column that made it so.
     pub fn write_row(&self, row: &[Value<'_>], out: &mut Vec<u8>, report: &mut Vec<Replaced>) {
-        let mut findings = Findings { nulls: Vec::new(), replaced: std::mem::take(report) };
+        let mut findings = Findings { replaced: std::mem::take(report), ..Findings::default() };
         self.write_log_row(row, out, &mut findings);
         *report = findings.replaced;
     }
@@ -165,7 +165,7 @@ impl Table {
         out: &mut Vec<u8>,
         report: &mut Vec<Replaced>,
     ) {
-        let mut findings = Findings { nulls: Vec::new(), replaced: std::mem::take(report) };
+        let mut findings = Findings { replaced: std::mem::take(report), ..Findings::default() };
         self.write_snapshot_row(field, out, &mut findings);
         *report = findings.replaced;
     }

@@ -37,6 +37,11 @@ impl LogMeter {
         Instant::now() >= self.next
     }
 
+    /// Whether everything before the end of the log at the last measurement is stored.
+    pub(super) fn is_reached(&self) -> bool {
+        self.is_reached && self.end > 0
+    }
+
     /// Waits until a measurement is due. Cancel-safe.
     pub(super) async fn due(&self) {
         tokio::time::sleep_until(self.next).await;

@@ -19,6 +19,7 @@ mod log_meter;
 mod offset;
 mod pgoutput;
 mod publication;
+mod publication_watch;
 mod read_row;
 pub(crate) mod removal;
 pub(crate) mod settings;
@@ -41,7 +42,7 @@ use crate::debezium::events::EventContext;
 use crate::memory::Memory;
 use crate::output::Output;
 use crate::snapshot_progress::TableList;
-use crate::source::{Source, SourceConnection};
+use crate::source::{Source, SourceConnection, StreamEnd};
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress, SnapshotMode, StopCondition};
 use async_trait::async_trait;
 use connection::replication::ReplicationConnection;
@@ -69,11 +70,18 @@ pub(crate) struct PostgresSource {
     events: Arc<EventContext>,
     /// Whether the spool could not be written: then transactions are sent when they are committed.
     has_spool_failed: Arc<AtomicBool>,
+    /// Whether the publication has all tables that it gets when a capture starts.
+    has_publication: Arc<AtomicBool>,
 }
 
 impl PostgresSource {
     pub(crate) fn new(target: Target, events: EventContext) -> Self {
-        Self { target, events: Arc::new(events), has_spool_failed: Arc::default() }
+        Self {
+            target,
+            events: Arc::new(events),
+            has_spool_failed: Arc::default(),
+            has_publication: Arc::default(),
+        }
     }
 }
 
@@ -86,7 +94,8 @@ impl Source for PostgresSource {
         let server = session.check().await?;
         let (target, events) = (self.target.clone(), Arc::clone(&self.events));
         let has_spool_failed = Arc::clone(&self.has_spool_failed);
-        Ok(PostgresConnection { target, events, session, server, has_spool_failed })
+        let has_publication = Arc::clone(&self.has_publication);
+        Ok(PostgresConnection { target, events, session, server, has_spool_failed, has_publication })
     }
 
     fn memory(&self) -> Memory {
@@ -101,6 +110,7 @@ pub(crate) struct PostgresConnection {
     session: Session,
     server: Server,
     has_spool_failed: Arc<AtomicBool>,
+    has_publication: Arc<AtomicBool>,
 }
 
 /// Returns the PostgreSQL position of a checkpoint.
@@ -139,10 +149,10 @@ impl SourceConnection for PostgresConnection {
         mode: SnapshotMode,
         output: &mut Output<'_>,
     ) -> CdcResult<Checkpoint> {
-        let publication = publication::prepare(&self.session, &self.target.settings, &self.server).await?;
-        if !publication.has_captured_tables && stored.is_none() {
-            self.target.settings.no_table_found()?;
-        }
+        let is_start = !self.has_publication.load(Ordering::Relaxed);
+        let publication =
+            publication::prepare(&self.session, &self.target.settings, &self.server, is_start).await?;
+        self.has_publication.store(true, Ordering::Relaxed);
         let (position, history) = match stored {
             Some(stored) => (position_of(stored.clone())?, stored.history),
             None => (self.first_position(output).await?, None),
@@ -155,7 +165,7 @@ impl SourceConnection for PostgresConnection {
         start: Checkpoint,
         stop_condition: StopCondition,
         output: &mut Output<'_>,
-    ) -> CdcResult<()> {
+    ) -> CdcResult<StreamEnd> {
         let mut position = position_of(start.clone())?;
         let snapshot_rows = SnapshotRows::new(&position, &start)?;
         let mut connection = ReplicationConnection::open(&self.target, Arc::clone(output.clock)).await?;
@@ -189,7 +199,10 @@ impl SourceConnection for PostgresConnection {
         .with_server(self.server.version, spool);
         let result = stream.run(&mut connection, output).await;
         connection.close().await;
-        result
+        match result {
+            Err(_) if stream.has_added_tables() => Ok(StreamEnd::TablesAdded),
+            result => result.map(|()| StreamEnd::Finished),
+        }
     }
 }
 
@@ -275,15 +288,28 @@ impl PostgresConnection {
         output: &mut Output<'_>,
     ) -> CdcResult<Checkpoint> {
         let coverage = publication.coverage(&self.target.settings);
+        let mut forgotten = Vec::new();
         let tables = match &position.coverage {
             Some(earlier) if *earlier == coverage && !position.is_snapshot_unfinished => {
                 return Ok(Checkpoint { position: Position::Postgres(position), history });
             }
-            Some(earlier) => publication.added_since(earlier),
+            Some(earlier) => {
+                let added = publication.added_since(earlier);
+                if !position.is_snapshot_unfinished {
+                    // what was read under their names is of other tables, or of the time before they were
+                    // out of the publication
+                    for PublishedTable { info, .. } in &added {
+                        forgotten.push(info.quoted());
+                        position.table_snapshots.remove(&info.name());
+                    }
+                }
+                added
+            }
             None if position.is_snapshot_unfinished => publication.tables.clone(),
             None => Vec::new(),
         };
         let mut list = table_list(&position, history.as_deref())?;
+        forgotten.iter().for_each(|name| list.forget(name));
         let tables = unread(tables, &position, &list);
         let mut snapshot = Snapshot::new(&self.session, &self.target, &self.events);
         if mode == SnapshotMode::NoData {

@@ -9,7 +9,10 @@ use crate::{CaptureSettings, CdcError, CdcErrorKind, CdcResult};
 use std::collections::{BTreeSet, HashMap};
 
 /// The first version with column lists, row filters, and schemas in publications.
-const VERSION_WITH_FILTERS: u32 = 150_000;
+pub(super) const VERSION_WITH_FILTERS: u32 = 150_000;
+
+/// The time that a running capture waits for a lock of a table, in milliseconds.
+const MAX_LOCK_MILLIS: u32 = 1000;
 
 /// What the log has of the captured tables.
 #[derive(Debug)]
@@ -19,10 +22,12 @@ pub(crate) struct Publication {
     pub(crate) tables: Vec<PublishedTable>,
     /// Whether it has all tables, later ones included.
     pub(crate) is_for_all_tables: bool,
-    /// Whether the database has tables that are captured.
-    pub(crate) has_captured_tables: bool,
+    /// The captured tables, those that contain them, and that the publication lacks too, as schema and table.
+    names: Vec<(String, String)>,
     /// The captured tables that it lacks, quoted.
     missing: Vec<String>,
+    /// Those of them on which PostgreSQL goes on to accept UPDATE and DELETE when they are added.
+    missing_with_identity: Vec<String>,
 }
 
 /// A table of the publication.
@@ -72,6 +77,16 @@ impl Publication {
         }
     }
 
+    /// Returns the statement that adds the captured tables that the publication lacks; `None` if it has all.
+    fn add_missing(&self, settings: &CaptureSettings) -> Option<String> {
+        add_tables(settings, &self.missing)
+    }
+
+    /// Returns the statement that adds those of them on which nothing is rejected then.
+    pub(crate) fn add_missing_with_identity(&self, settings: &CaptureSettings) -> Option<String> {
+        add_tables(settings, &self.missing_with_identity)
+    }
+
     /// Returns the tables whose rows the stream lacks: those that were not captured when `earlier` was
     /// stored.
     pub(crate) fn added_since(&self, earlier: &Coverage) -> Vec<PublishedTable> {
@@ -94,6 +109,11 @@ impl Publication {
     }
 }
 
+fn add_tables(settings: &CaptureSettings, tables: &[String]) -> Option<String> {
+    let name = identifier(&settings.publication);
+    (!tables.is_empty()).then(|| format!("ALTER PUBLICATION {name} ADD TABLE {}", tables.join(", ")))
+}
+
 /// Creates the publication if it does not exist, and adds the captured tables that it lacks if its name is
 /// the default one.
 ///
@@ -103,29 +123,45 @@ pub(crate) async fn prepare(
     session: &Session,
     settings: &CaptureSettings,
     server: &Server,
+    is_start: bool,
 ) -> CdcResult<Publication> {
     if !session.has_publication(&settings.publication).await? {
         create(session, settings, server.is_superuser).await?;
     }
-    let publication = read(session, settings, server).await?;
+    let publication = read(session, settings, server.version).await?;
+    settings.warn_of_unmatched_patterns(
+        publication.names.iter().map(|(schema, table)| (schema.as_str(), table.as_str())),
+    );
     warn_of_rejected_updates(&publication);
-    if publication.missing.is_empty() {
-        return Ok(publication);
-    }
+    let add = match is_start {
+        true => publication.add_missing(settings),
+        false => publication.add_missing_with_identity(settings),
+    };
+    let Some(add) = add else { return Ok(publication) };
     let name = &settings.publication;
-    let add = format!("ALTER PUBLICATION {} ADD TABLE {}", identifier(name), publication.missing.join(", "));
     if *name != settings.default_publication() {
         tracing::warn!(publication = name, statement = %add, "captured tables are missing in the publication");
         return Ok(publication);
     }
     match wait::run(session, "a lock of the tables of the publication", &add).await {
-        Ok(_) => read(session, settings, server).await,
+        Ok(_) => read(session, settings, server.version).await,
         Err(error) => Err(CdcError::new(
             CdcErrorKind::Configuration,
             format!("publication {name} lacks captured tables and cannot be changed: run {add}"),
         )
         .because(error)),
     }
+}
+
+/// Adds tables to a publication while the log is streamed, which does not wait for locks of the tables.
+///
+/// # Errors
+/// What the server reports.
+pub(crate) async fn add_without_waiting(session: &Session, add: &str) -> CdcResult<()> {
+    session.execute(&format!("SET lock_timeout = {MAX_LOCK_MILLIS}")).await?;
+    let added = session.execute(add).await;
+    session.execute("SET lock_timeout = 0").await?;
+    added
 }
 
 /// Names the published tables on which PostgreSQL rejects UPDATE and DELETE.
@@ -150,19 +186,14 @@ fn warn_of_rejected_updates(publication: &Publication) {
 async fn create(session: &Session, settings: &CaptureSettings, is_superuser: bool) -> CdcResult<()> {
     let name = &settings.publication;
     let tables = captured_tables(session, settings).await?;
-    if tables.is_empty() {
-        settings.no_table_found()?;
-    }
     let has_future_tables =
         settings.tables.is_empty() || settings.tables.iter().any(|pattern| pattern.contains('*'));
     let what = if is_superuser && has_future_tables {
         "FOR ALL TABLES".to_owned()
     } else {
-        let names = publishable(&tables);
-        if names.is_empty() {
-            return Err(CdcError::configuration("the database has no table to capture: create one first"));
-        }
-        format!("FOR TABLE {}", names.join(", "))
+        let names = publishable(&tables).join(", ");
+        // later tables are added to it
+        if names.is_empty() { String::new() } else { format!("FOR TABLE {names}") }
     };
     let sql = format!("CREATE PUBLICATION {} {what}", identifier(name));
     let created = wait::run(session, "a lock of the tables of the publication", &sql).await.map(drop);
@@ -198,10 +229,10 @@ fn publishable(tables: &[TableInfo]) -> Vec<String> {
 pub(crate) async fn read(
     session: &Session,
     settings: &CaptureSettings,
-    server: &Server,
+    version: u32,
 ) -> CdcResult<Publication> {
     let name = literal(&settings.publication);
-    let filters = if server.version >= VERSION_WITH_FILTERS {
+    let filters = if version >= VERSION_WITH_FILTERS {
         "p.attnames = ARRAY(SELECT a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
          JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = p.schemaname AND c.relname = p.tablename \
          AND a.attnum > 0 AND NOT a.attisdropped AND (a.attgenerated = '' OR a.attname = ANY (p.attnames)) \
@@ -226,14 +257,14 @@ pub(crate) async fn read(
     }
     let all =
         session.value(&format!("SELECT puballtables FROM pg_publication WHERE pubname = {name}")).await?;
-    let memberships = memberships(session, &name, server.version).await?;
+    let memberships = memberships(session, &name, version).await?;
     let (mut tables, mut lacking) = (Vec::new(), Vec::new());
     let captured = captured_tables(session, settings).await?;
     let names = captured.iter().flat_map(|info| {
-        let own = std::iter::once((info.schema.as_str(), info.table.as_str()));
-        own.chain(info.ancestors.iter().map(|(schema, name)| (schema.as_str(), name.as_str())))
+        let own = std::iter::once((info.schema.clone(), info.table.clone()));
+        own.chain(info.ancestors.iter().cloned())
     });
-    settings.warn_of_unmatched_patterns(names);
+    let names = names.collect();
     for info in &captured {
         let key = (Some(info.schema.clone()), Some(info.table.clone()));
         match published.remove(&key) {
@@ -262,6 +293,7 @@ pub(crate) async fn read(
         let is_partition = table.ancestors.iter().any(|(schema, name)| is_there(schema, name));
         table.is_logged && !is_parent && !is_empty_parent && !is_partition
     });
+    let with_identity: Vec<TableInfo> = missing.iter().filter(|table| table.has_identity).cloned().collect();
     if settings.values.compat == Compatibility::Debezium {
         // its snapshot reads partitioned tables beside their partitions, and unlogged tables
         let by_others = by_others.into_iter();
@@ -272,8 +304,9 @@ pub(crate) async fn read(
     Ok(Publication {
         tables,
         is_for_all_tables: all == "t",
-        has_captured_tables: !captured.is_empty(),
+        names,
         missing: publishable(&missing),
+        missing_with_identity: publishable(&with_identity),
     })
 }
 

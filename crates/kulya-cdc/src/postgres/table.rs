@@ -223,6 +223,12 @@ impl Table {
                 break;
             }
             out.extend_from_slice(&column.member);
+            if *cell == Cell::Null
+                && let Some(defaults) = &mut findings.defaults
+                && self.has_default_for_null(column)
+            {
+                defaults.push(out.len());
+            }
             let is_null = match &column.rule.change {
                 None => self.write_cell(column, kind, *cell, image, out, &mut findings.replaced),
                 Some(change) => self.write_changed((column, change), kind, *cell, image, out),
@@ -232,6 +238,13 @@ impl Table {
             }
         }
         out.push(b'}');
+    }
+
+    /// Whether the default value stands for null in an optional column.
+    fn has_default_for_null(&self, column: &Column) -> bool {
+        let is_constant = column.rule.change.as_ref().is_some_and(|change| change.constant().is_some());
+        let has_default = self.compat == Compatibility::Debezium && column.default.is_some();
+        has_default && column.optional && !is_constant
     }
 
     /// Writes a cell whose values the rules change; returns whether it is null. Nothing is noted, so that

@@ -82,7 +82,7 @@ impl RecordLine {
                 write(&[separator, &serde_json::Value::from(name.as_str()).to_string(), ":", value.get()]);
             headers = Some(headers.map_or(part, |first: Span| first.to_end_of(part)));
         }
-        batch.push(destination, Parts { key, routing_key, value, headers });
+        batch.push(destination, Parts { routing_key, ..Parts::new(key, value, headers) });
     }
 }
 

@@ -40,6 +40,11 @@ impl TableList {
         number
     }
 
+    /// Forgets the number of a table, which is to be read again under its name.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.numbers.remove(name);
+    }
+
     /// Returns a table's number.
     pub(crate) fn number(&self, name: &str) -> Option<usize> {
         self.numbers.get(name).copied()

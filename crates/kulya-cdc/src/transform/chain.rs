@@ -74,6 +74,7 @@ impl Transformations {
     /// `Configuration` for an event that a transformation cannot take.
     pub(crate) fn apply(&mut self, batch: &Batch) -> CdcResult<Batch> {
         let mut transformed = Batch::with_capacity(batch.size());
+        self.declare(batch, &mut transformed);
         'records: for record in batch.records() {
             let mut draft = Draft::new(record);
             for step in &mut self.steps {
@@ -91,6 +92,20 @@ impl Transformations {
         Ok(transformed)
     }
 
+    /// Declares the destinations of the tables that a batch has, with changes or without, as far as the
+    /// transformations tell them without a row. What they cannot take is refused with the first change.
+    fn declare(&mut self, batch: &Batch, transformed: &mut Batch) {
+        for origin in batch.destinations() {
+            let mut draft = Draft::of_table(origin);
+            for step in &mut self.steps {
+                draft = draft.and_then(|draft| step.declare(draft).ok().flatten());
+            }
+            if let Some(draft) = draft.filter(|draft| !draft.topic.is_empty()) {
+                transformed.declare(&self.destination(&draft));
+            }
+        }
+    }
+
     fn write(&mut self, draft: Draft<'_>, batch: &mut Batch) -> CdcResult<()> {
         if draft.topic.is_empty() {
             return Err(CdcError::configuration(format!(
@@ -103,7 +118,7 @@ impl Transformations {
         let routing_key = draft.routing_key.as_deref().map(|key| batch.copy(key));
         let value = self.write_value(&draft, batch)?;
         let headers = (!draft.headers.is_empty()).then(|| batch.copy(&draft.headers));
-        batch.push(&destination, Parts { key, routing_key, value, headers });
+        batch.push(&destination, Parts { routing_key, ..Parts::new(key, value, headers) });
         Ok(())
     }
 

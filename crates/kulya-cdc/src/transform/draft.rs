@@ -1,6 +1,6 @@
 //! A record while it is transformed.
 
-use crate::batch::{Destination, Record};
+use crate::batch::{DefaultPlaces, Destination, Record};
 use crate::debezium::connect_schema::ConnectSchema;
 use crate::debezium::json;
 use crate::{CdcError, CdcResult};
@@ -21,6 +21,8 @@ pub(super) struct Draft<'a> {
     pub(super) key: Option<Cow<'a, [u8]>>,
     pub(super) routing_key: Option<Cow<'a, [u8]>>,
     pub(super) value: Value<'a>,
+    /// Where default values stand for null in the source's event.
+    pub(super) defaults: DefaultPlaces<'a>,
     /// Members of a JSON object.
     pub(super) headers: Cow<'a, [u8]>,
     /// Whether a transformation before made a copy of the record, with headers of its own.
@@ -44,7 +46,7 @@ pub(super) enum Value<'a> {
 
 impl<'a> Draft<'a> {
     pub(super) fn new(record: Record<'a>) -> Self {
-        let Record { destination, key, routing_key, value, headers } = record;
+        let Record { destination, key, routing_key, value, headers, defaults } = record;
         let value = match (value, &destination.envelope) {
             (None, _) => Value::Absent,
             (Some(value), Some(schema)) => Value::Envelope(value, Arc::clone(schema)),
@@ -56,9 +58,26 @@ impl<'a> Draft<'a> {
             key: key.map(Cow::Borrowed),
             routing_key: routing_key.map(Cow::Borrowed),
             value,
+            defaults,
             headers: Cow::Borrowed(headers),
             is_copy: false,
         }
+    }
+
+    /// A record without content, by which the destination of a table's changes is found; `None` for what is
+    /// not a table's.
+    pub(super) fn of_table(destination: &'a Arc<Destination>) -> Option<Self> {
+        let schema = destination.table.as_ref().and(destination.envelope.as_ref())?;
+        Some(Self {
+            origin: destination,
+            topic: Cow::Borrowed(&destination.topic),
+            key: None,
+            routing_key: None,
+            value: Value::Envelope(&[], Arc::clone(schema)),
+            defaults: DefaultPlaces::default(),
+            headers: Cow::Borrowed(&[]),
+            is_copy: false,
+        })
     }
 
     /// Returns whether a schema is that of the envelopes that the source writes.

@@ -78,9 +78,10 @@ impl FieldReference {
             )));
         }
         let is_snapshot = structure.as_deref() == Some("source") && self.field == "snapshot";
-        if found.optional && found.default.is_some() && !is_snapshot {
+        let is_column = matches!(structure.as_deref(), Some("before" | "after"));
+        if found.optional && found.default.is_some() && !is_snapshot && !is_column {
             return Err(CdcError::configuration(format!(
-                "{} cannot be added to events: they do not tell null from the column's default",
+                "{} cannot be added to events: they do not tell null from its default",
                 self.field
             )));
         }
@@ -95,7 +96,7 @@ impl FieldReference {
             structure,
             field: self.field.clone(),
             // a change that is of no snapshot has null, which is written as the default
-            null: found.default.as_ref().map(ToString::to_string),
+            null: found.default.as_ref().filter(|_| !is_column).map(ToString::to_string),
             header: SchemaBlock::with_schema(&header.to_json()),
             schema,
         }))
@@ -124,11 +125,15 @@ pub(super) struct AddedField {
 }
 
 impl AddedField {
-    /// Returns the value's JSON.
+    /// Returns the value's JSON; `is_default` says of a value whether it stands for null.
     ///
     /// # Errors
     /// `Source` for JSON that is no event.
-    pub(super) fn value<'a>(&self, envelope: &Members<'a>) -> CdcResult<&'a str> {
+    pub(super) fn value<'a>(
+        &self,
+        envelope: &Members<'a>,
+        is_default: impl Fn(&str) -> bool,
+    ) -> CdcResult<&'a str> {
         let found = match &self.structure {
             None => envelope.get(&self.field),
             Some(structure) => match envelope.get(structure) {
@@ -136,7 +141,8 @@ impl AddedField {
                 None => None,
             },
         };
-        Ok(found.filter(|value| self.null.as_deref() != Some(value)).unwrap_or("null"))
+        let is_null = |value: &str| self.null.as_deref() == Some(value) || is_default(value);
+        Ok(found.filter(|value| !is_null(value)).unwrap_or("null"))
     }
 }
 

@@ -116,7 +116,7 @@ fn push(batch: &mut Batch, destination: &Arc<Destination>, blocks: &SchemaBlocks
     };
     let key = blocks.key.as_ref().map(|block| write(block, r#"{"id":"}\""}"#));
     let value = value.map(|value| write(&blocks.value, value));
-    batch.push(destination, Parts { key, routing_key: None, value, headers: None });
+    batch.push(destination, Parts { routing_key: None, ..Parts::new(key, value, None) });
 }
 
 fn check(batch: &Batch, transformed: &Batch) {

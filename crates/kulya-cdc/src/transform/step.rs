@@ -65,6 +65,22 @@ impl Step {
         }
     }
 
+    /// Transforms a record without content, as it transforms the changes of its table; `None` if it takes a
+    /// row to tell.
+    pub(super) fn declare<'a>(&mut self, draft: Draft<'a>) -> CdcResult<Option<Draft<'a>>> {
+        match &mut self.transform {
+            Transform::Unwrap(unwrap)
+                if self
+                    .predicate
+                    .as_ref()
+                    .is_none_or(|predicate| predicate.holds(&draft) != self.is_negated) =>
+            {
+                unwrap.declare(draft)
+            }
+            _ => self.apply(draft),
+        }
+    }
+
     /// Forgets the records before.
     pub(super) fn reset(&mut self) {
         if let Transform::Unwrap(unwrap) = &mut self.transform {

@@ -1,7 +1,7 @@
 //! Transformations of batches, and what a store has of them.
 
 use super::{TransformSettings, Transformations, TransformingSink};
-use crate::batch::{Batch, Destination, Parts, Span};
+use crate::batch::{Batch, DefaultPlaces, Destination, Parts, Span};
 use crate::debezium::connect_schema;
 use crate::debezium::connector::Connector;
 use crate::debezium::format::EventFormat;
@@ -67,13 +67,9 @@ fn push(batch: &mut Batch, destination: &Arc<Destination>, id: i32, value: Optio
     let key_end = batch.buffer().len();
     batch.buffer().extend_from_slice(value.unwrap_or_default().as_bytes());
     let end = batch.buffer().len();
-    let parts = Parts {
-        key: Some(Span::new(start, key_end)),
-        routing_key: Some(Span::new(start + 6, key_end - 1)),
-        value: value.map(|_| Span::new(key_end, end)),
-        headers: None,
-    };
-    batch.push(destination, parts);
+    let (key, value) = (Span::new(start, key_end), value.map(|_| Span::new(key_end, end)));
+    let routing_key = Some(Span::new(start + 6, key_end - 1));
+    batch.push(destination, Parts { routing_key, ..Parts::new(Some(key), value, None) });
 }
 
 /// Returns topic, key, routing key and value of each record.
@@ -133,16 +129,41 @@ fn keys_and_order_of_rows_are_kept() {
     assert_eq!(transformed.omitted().map(|omitted| omitted.bytes).collect::<Vec<_>>(), [99]);
 }
 
+/// The source writes the default in place of null, and says where.
+#[test]
+fn a_default_that_stands_for_null_is_null() {
+    let mut transformations = transformations(&json!([
+        {"type": LOGICAL, "topic.regex": ".*t", "topic.replacement": "all", "key.enforce.uniqueness": false},
+        {"type": UNWRAP, "add.fields": "after.dflt:D", "add.headers": "after.dflt:H", "route.by.field": "dflt"}
+    ]));
+    let event = event(&Value::Null, &json!({"id": 1, "v": "x", "dflt": "x"}));
+    let place = event.find("\"dflt\":").unwrap() + 7;
+    let mut batch = Batch::default();
+    for places in [&[][..], &[place]] {
+        let value = batch.copy(event.as_bytes());
+        let start = value.range().start;
+        let places: Vec<usize> = places.iter().map(|place| start + place).collect();
+        let defaults = Some(DefaultPlaces::write(&places, start, batch.buffer()));
+        let parts = Parts { defaults, ..Parts::new(None, Some(value), None) };
+        batch.push(&table("t", &["v", "dflt"]), parts);
+    }
+    assert_eq!(
+        records(&transformations.apply(&batch).unwrap()),
+        [
+            r#"x - - {"id":1,"v":"x","dflt":"x","__D":"x"} "__H":"x""#,
+            r#"all - - {"id":1,"v":"x","dflt":"x","__D":null} "__H":null"#,
+        ]
+    );
+}
+
 #[test]
 fn what_a_transformation_cannot_take_stops_the_capture() {
     let row = json!({"id": 1, "v": "x", "dflt": "x"});
     for (settings, expected) in [
         (json!([{"type": UNWRAP, "add.fields": "op:v", "add.fields.prefix": ""}]), "two fields v"),
-        (json!([{"type": UNWRAP, "add.fields": "after.dflt"}]), "null from the column's default"),
         (json!([{"type": UNWRAP, "add.fields": "source"}]), "not a single value"),
         (json!([{"type": UNWRAP, "route.by.field": "id"}]), "it is not a text"),
         (json!([{"type": UNWRAP, "route.by.field": "none"}]), "there is no such field"),
-        (json!([{"type": UNWRAP, "route.by.field": "dflt"}]), "null from the column's default"),
         (json!([{"type": ROUTER, "regex": ".*", "replacement": ""}]), "an empty topic"),
         (
             json!([{"type": LOGICAL, "topic.regex": ".*", "topic.replacement": "x", "key.field.name": "id"}]),
@@ -293,4 +314,34 @@ async fn recorded_rows_are_replayed_as_rows() {
     assert_eq!(replay(log, &mut target.sink(Encoding::Json).await).await.unwrap(), 5);
     assert_eq!(target.streams().await, ["a", "b", "p.transaction"]);
     assert_eq!((target.texts("a").await.len(), target.label("a").await), (3, "json".to_owned()));
+}
+
+/// A table without changes has its stream from the start, unless a row says which one.
+#[tokio::test]
+async fn declared_tables_have_streams() {
+    let tombstones = "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone";
+    let all = json!({"type": LOGICAL, "topic.regex": "p\\.s\\.(t.)", "topic.replacement": "all"});
+    let rows = json!({"type": UNWRAP, "add.fields": "op", "predicate": {"type": tombstones}, "negate": true});
+    for (settings, expected) in [
+        (json!([all]), &[("all", false)][..]),
+        (json!([rows]), &[("t1", true), ("t2", true)]),
+        (json!([all, rows]), &[("all", true)]),
+        (json!([{"type": UNWRAP, "predicate": {"type": tombstones}}]), &[("t1", false), ("t2", false)]),
+        (json!([{"type": UNWRAP, "route.by.field": "v"}]), &[]),
+        (json!([{"type": UNWRAP, "add.fields": "op:v", "add.fields.prefix": ""}]), &[]),
+    ] {
+        let target = Target::new();
+        let (mut staged, mut committed) = (Batch::default(), Batch::default());
+        staged.declare(&table("t1", &["v"]));
+        committed.declare(&table("t2", &["v"]));
+        target.write(&settings, Encoding::Json, [staged, committed]).await.unwrap();
+        let names: Vec<&str> = expected.iter().map(|(name, _)| *name).collect();
+        assert_eq!(target.streams().await, names, "{settings}");
+        for (name, has_added_field) in expected {
+            let schema = target.schemas(name).await.remove(0).to_string();
+            assert!(schema.contains("\"v\""), "{settings} {schema}");
+            assert_eq!(schema.contains("__op"), *has_added_field, "{settings} {schema}");
+            assert!(target.read(name).await.is_empty());
+        }
+    }
 }

@@ -106,9 +106,11 @@ impl Unwrap {
         };
         let derived = self.derive(&envelope)?;
         let members: Members<'a> = parse(payload(event, self.has_schemas)?.as_bytes())?;
+        let defaults = draft.defaults;
+        let is_default = |value: &str| defaults.have(event, value);
         let mut headers = Vec::new();
         for field in &derived.headers {
-            self.write_header(field, field.value(&members)?, &mut headers);
+            self.write_header(field, field.value(&members, is_default)?, &mut headers);
         }
         draft.add_header(&headers);
         let (before, after) = (members.get("before"), members.get("after"));
@@ -123,7 +125,7 @@ impl Unwrap {
         if is_delete && self.deletes == DeleteMode::Drop {
             return Ok(None);
         }
-        if let Some(topic) = self.topic_of(row, &envelope, &draft)? {
+        if let Some(topic) = self.topic_of(row, is_default, &envelope, &draft)? {
             draft.topic = Cow::Owned(topic);
         }
         draft.is_copy = true;
@@ -134,9 +136,20 @@ impl Unwrap {
             DeleteMode::Tombstone if is_delete => Value::Absent,
             mode => {
                 let deleted = (mode == DeleteMode::Rewrite).then_some(is_delete);
-                Value::Row(derived.row_of(row, deleted, &members)?, Arc::clone(&derived.row))
+                Value::Row(derived.row_of(row, deleted, &members, is_default)?, Arc::clone(&derived.row))
             }
         };
+        Ok(Some(draft))
+    }
+
+    /// Transforms a record without content; `None` if a field of its row has the topic.
+    pub(super) fn declare<'a>(&mut self, mut draft: Draft<'a>) -> CdcResult<Option<Draft<'a>>> {
+        let Value::Envelope(_, envelope) = &draft.value else { return Ok(Some(draft)) };
+        if self.route_by.is_some() {
+            return Ok(None);
+        }
+        let derived = self.derive(&Arc::clone(envelope))?;
+        draft.value = Value::Row(Cow::Borrowed(""), Arc::clone(&derived.row));
         Ok(Some(draft))
     }
 
@@ -169,7 +182,13 @@ impl Unwrap {
     }
 
     /// Returns the topic that a row names.
-    fn topic_of(&self, row: &str, envelope: &ConnectSchema, draft: &Draft<'_>) -> CdcResult<Option<String>> {
+    fn topic_of(
+        &self,
+        row: &str,
+        is_default: impl Fn(&str) -> bool,
+        envelope: &ConnectSchema,
+        draft: &Draft<'_>,
+    ) -> CdcResult<Option<String>> {
         let Some(name) = &self.route_by else { return Ok(None) };
         let refused = |what: &str| {
             let topic = &draft.topic;
@@ -182,10 +201,8 @@ impl Unwrap {
         if field.kind != ConnectType::String {
             return Err(refused("it is not a text"));
         }
-        if field.optional && field.default.is_some() {
-            return Err(refused("events do not tell null from the column's default"));
-        }
-        let Some(value) = parse::<Members<'_>>(row.as_bytes())?.get(name) else { return Ok(None) };
+        let value = parse::<Members<'_>>(row.as_bytes())?.get(name).filter(|value| !is_default(value));
+        let Some(value) = value else { return Ok(None) };
         let topic: String = parse(value.as_bytes())?;
         Ok(Some(topic).filter(|topic| !topic.trim().is_empty()))
     }
@@ -232,6 +249,7 @@ impl Derived {
         row: &'a str,
         deleted: Option<bool>,
         envelope: &Members<'_>,
+        is_default: impl Fn(&str) -> bool,
     ) -> CdcResult<Cow<'a, str>> {
         if deleted.is_none() && self.fields.is_empty() {
             return Ok(Cow::Borrowed(row));
@@ -241,7 +259,7 @@ impl Derived {
             add_member(&mut row, DELETED, if deleted { r#""true""# } else { r#""false""# });
         }
         for field in &self.fields {
-            add_member(&mut row, field.schema.field_name(), field.value(envelope)?);
+            add_member(&mut row, field.schema.field_name(), field.value(envelope, &is_default)?);
         }
         Ok(Cow::Owned(row))
     }

@@ -96,19 +96,6 @@ fn setups(flavor: Flavor) -> Vec<Setup> {
             .with_settings(|settings| settings.url = "mysql://me:x@nowhere.invalid:3306/shop".into()),
         Setup::new("port", Unreachable, &["cannot connect to 127.0.0.1:1", "is it running"])
             .with_settings(|settings| settings.url = "mysql://me:x@127.0.0.1:1/shop".into()),
-        Setup::new(
-            "table pattern",
-            Configuration,
-            &["no table matches c_setup.no_such*", "check the patterns"],
-        )
-        .with_settings(|settings| settings.tables = vec!["c_setup.no_such*".into()]),
-        Setup::new("table filter", Configuration, &["no table is in the lists of captured tables"])
-            .with_settings(|settings| {
-                settings.tables.clear();
-                settings.table_filter.tables = serde_json::from_str(r#"["c_setup\\.no_such"]"#).unwrap();
-            }),
-        Setup::new("database", Configuration, &["no table matches no_such_database.*"])
-            .with_settings(|settings| settings.tables = vec!["no_such_database.*".into()]),
         Setup::new("server id", Configuration, &["server id 1 of this reader is that of the server"])
             .with_settings(|settings| settings.server_id = Some(1)),
     ];

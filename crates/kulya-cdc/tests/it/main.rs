@@ -2,6 +2,7 @@
 //! publication; each MariaDB and MySQL test its own database, accounts and server ids.
 #![allow(clippy::unwrap_used, reason = "a failing test reports the line")]
 
+mod added_tables;
 mod avro_zoo;
 mod binlog_capture;
 mod binlog_cases;
@@ -11,6 +12,7 @@ mod binlog_rows;
 mod binlog_server;
 mod binlog_setups;
 mod binlog_snapshots;
+mod binlog_uncaptured;
 mod binlog_workload;
 mod binlog_zoo;
 mod column_rules;

@@ -5,6 +5,7 @@ use crate::binlog_cases::{self, login_error};
 use crate::binlog_columns::{self, recorded};
 use crate::binlog_faults;
 use crate::binlog_server::{ANNOTATE_ROWS, LOG, MARIADB, MARIADB_GTID, types};
+use crate::binlog_uncaptured;
 use crate::binlog_zoo::{self, Zoo, modes};
 use crate::database::server;
 use kulya_cdc::debezium::{BigintUnsignedMode, BinaryMode, DecimalMode, TimePrecision};
@@ -379,4 +380,16 @@ async fn helper_tables_of_migrations_have_no_events() {
 #[ignore = "needs MariaDB: run cargo xtask test"]
 async fn versioning_comes_and_goes() {
     crate::binlog_rows::versioning_comes_and_goes(MARIADB, "c_versioning").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn a_database_without_tables_is_captured() {
+    binlog_uncaptured::a_database_without_tables_is_captured(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn statements_on_other_tables_are_passed_over() {
+    binlog_uncaptured::statements_on_other_tables_are_passed_over(MARIADB).await;
 }

@@ -5,6 +5,7 @@ use crate::binlog_cases::{self, login_error};
 use crate::binlog_columns::{self, recorded};
 use crate::binlog_faults;
 use crate::binlog_server::{LOG, MYSQL, MYSQL_GTID, contains, encode};
+use crate::binlog_uncaptured;
 use crate::binlog_zoo::{self, Zoo, modes};
 use kulya_cdc::debezium::{BigintUnsignedMode, BinaryMode, DecimalMode, TimePrecision};
 use kulya_cdc::mysql::connection::{
@@ -376,4 +377,16 @@ async fn keys_and_limits_are_the_same_in_snapshot_and_log() {
 #[ignore = "needs MySQL: run cargo xtask test"]
 async fn helper_tables_of_migrations_have_no_events() {
     crate::binlog_rows::helper_tables_of_migrations_have_no_events(MYSQL, "c_helpers").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn a_database_without_tables_is_captured() {
+    binlog_uncaptured::a_database_without_tables_is_captured(MYSQL).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn statements_on_other_tables_are_passed_over() {
+    binlog_uncaptured::statements_on_other_tables_are_passed_over(MYSQL).await;
 }

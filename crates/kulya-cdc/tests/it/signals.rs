@@ -87,3 +87,10 @@ async fn transformed_rows_make_the_tables() {
     let case = crate::transform_cases::transformed_rows_make_the_tables;
     with("transformed_rows", async |database| case(database).await).await;
 }
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run cargo xtask test"]
+async fn nulls_are_told_from_defaults() {
+    let case = crate::transform_cases::nulls_are_told_from_defaults;
+    with("routed_nulls", async |database| case(database).await).await;
+}

@@ -98,6 +98,13 @@ macro_rules! cases {
                 let case = crate::transform_cases::transformed_rows_make_the_tables;
                 with($server, "transformed_rows", async |database| case(database).await).await;
             }
+
+            #[tokio::test]
+            #[ignore = $needs]
+            async fn nulls_are_told_from_defaults() {
+                let case = crate::transform_cases::nulls_are_told_from_defaults;
+                with($server, "routed_nulls", async |database| case(database).await).await;
+            }
         }
     };
 }

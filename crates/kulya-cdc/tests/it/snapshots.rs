@@ -2,7 +2,7 @@
 
 use crate::database::{Database, MemorySink, StoredRecord, catch_up};
 use async_trait::async_trait;
-use kulya_cdc::{Batch, Capture, CdcError, CdcErrorKind, CdcResult, Checkpoint, Sink, SnapshotMode};
+use kulya_cdc::{Batch, Capture, CdcError, CdcErrorKind, CdcResult, Checkpoint, Control, Sink, SnapshotMode};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -279,4 +279,40 @@ async fn statements_that_wait_for_a_snapshot_run_between_its_parts() {
         assert_eq!(others, expected, "{statement}");
         database.drop_everything().await;
     }
+}
+
+/// A snapshot may take any time, whatever limits the server has for the sessions of others.
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run cargo xtask test"]
+async fn limits_of_time_do_not_end_a_snapshot() {
+    let database = Database::create("cdc_time_limits").await;
+    database.script("CREATE TABLE t (id int PRIMARY KEY)\nINSERT INTO t VALUES (1)").await;
+    // as an interrupted run leaves it: the creation of a slot would wait for the lock's transaction
+    database.script("SELECT pg_create_logical_replication_slot('kulya_cdc_time_limits', 'pgoutput')").await;
+    let observer = database.connect().await;
+    let limits = "SELECT string_agg(format('ALTER DATABASE cdc_time_limits SET %I = 300', name), '; ') \
+                  FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout', \
+                  'idle_in_transaction_session_timeout', 'idle_session_timeout')";
+    let limits: String = observer.query_one(limits, &[]).await.unwrap().get(0);
+    observer.batch_execute(&limits).await.unwrap();
+    database.script("BEGIN\nLOCK TABLE t IN ACCESS EXCLUSIVE MODE").await;
+    let (settings, control) = (database.settings(), Control::default());
+    let capture = Capture::from(settings).controlled_by(control.clone()).until_caught_up();
+    let capture = tokio::spawn(async move {
+        let mut sink = MemorySink::default();
+        capture.run(&mut sink).await.map(|()| sink)
+    });
+    let waits = "SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass AND mode = 'AccessShareLock' \
+                 AND NOT granted";
+    while observer.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        assert!(!capture.is_finished());
+        tokio::task::yield_now().await;
+    }
+    // the limits have passed
+    observer.batch_execute("SELECT pg_sleep(0.9)").await.unwrap();
+    database.script("COMMIT").await;
+    let sink = capture.await.unwrap().unwrap();
+    assert_eq!(rows(&sink.records), ["t r 1 \"last\""]);
+    assert_eq!(control.status().last_error, None);
+    database.drop_everything().await;
 }

@@ -1,8 +1,9 @@
 //! Transformed rows of snapshots, of incremental snapshots and of the log, the same for all databases.
 
-use crate::database::catch_up;
+use crate::database::{MemorySink, catch_up};
 use crate::signal_cases::{SharedSink, SignalDatabase, create_tables, read_by_killed_captures, text};
-use kulya_cdc::{CaptureSettings, Control, TransformSettings};
+use kulya_cdc::debezium::Compatibility;
+use kulya_cdc::{CaptureSettings, Control, TransformSettings, ValueModes};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -64,4 +65,39 @@ pub(crate) async fn transformed_rows_make_the_tables(database: &dyn SignalDataba
         found.sort();
         assert_eq!(found, rows, "{table}");
     }
+}
+
+/// Null in a column with a default value routes no row, and is null where it is added, though rows have the
+/// default with Debezium.
+pub(crate) async fn nulls_are_told_from_defaults(database: &dyn SignalDatabase) {
+    database.execute("CREATE TABLE routed (id INT PRIMARY KEY, r VARCHAR(9) DEFAULT 'there')").await;
+    let insert = |id: u32| {
+        format!("INSERT INTO routed VALUES ({id}, NULL), ({}, 'there'), ({}, 'here')", id + 1, id + 2)
+    };
+    database.execute(&insert(1)).await;
+    let transforms = json!([{
+        "type": "io.debezium.transforms.ExtractNewRecordState",
+        "route.by.field": "r",
+        "add.fields": "after.r:AFTER"
+    }]);
+    let transforms = serde_json::from_value(transforms).unwrap();
+    let values = ValueModes { compat: Compatibility::Debezium, ..ValueModes::default() };
+    let settings = CaptureSettings { transforms, values, ..database.settings() };
+    let mut sink = MemorySink::default();
+    catch_up(&settings, &mut sink).await.unwrap();
+    database.execute(&insert(4)).await;
+    catch_up(&settings, &mut sink).await.unwrap();
+    let found = sink.records.into_iter().map(|record| {
+        let topic = record.topic.rsplit('.').next().unwrap().to_owned();
+        let row: Value = serde_json::from_str(&record.value.unwrap()).unwrap();
+        (topic, row["id"].as_i64().unwrap(), row["r"].clone(), row["__AFTER"].clone())
+    });
+    let expected = [1, 4].into_iter().flat_map(|id| {
+        [
+            ("routed".to_owned(), id, json!("there"), Value::Null),
+            ("there".to_owned(), id + 1, json!("there"), json!("there")),
+            ("here".to_owned(), id + 2, json!("here"), json!("here")),
+        ]
+    });
+    assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }

@@ -25,7 +25,7 @@ rows! { "debezium.source.":
     "column.include.list",                ALL,      Patterns, "",       Events, used("`columns.include`");
     "column.exclude.list",                ALL,      Patterns, "",       Events, used("`columns.exclude`; a column of the key stays in the key");
     "column.mask.with.<length>.chars",    ALL,      Patterns, "",       Events, used("`columns.mask`");
-    "column.mask.hash.<algorithm>.with.salt.<salt>", ALL, Patterns, "", Events, used("`columns.hash`, with MD5, SHA-1, SHA-256, SHA-384, SHA-512 and SHA-512/256");
+    "column.mask.hash.<algorithm>.with.salt.<salt>", ALL, Patterns, "", Events, used("`columns.hash`, with MD5, SHA-1, SHA-224 to SHA-512, SHA-512/224, SHA-512/256, SHA3-224 to SHA3-512");
     "column.mask.hash.v2.<algorithm>.with.salt.<salt>", ALL, Patterns, "", Events, used("`columns.hash`, likewise");
     "column.truncate.to.<length>.chars",  ALL,      Patterns, "",       Events, used("`columns.truncate`");
     "column.propagate.source.type",       ALL,      Patterns, "",       Operation, used("`columns.source-type`");

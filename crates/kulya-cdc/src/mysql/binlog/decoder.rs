@@ -148,6 +148,9 @@ impl Decoder {
             EventType::QUERY_COMPRESSED => {
                 Event::Query(Query::decode(body, post_header(query::POST_HEADER_LENGTH)?, Some(limit))?)
             }
+            EventType::EXECUTE_LOAD_QUERY => {
+                Event::Query(Query::decode(body, post_header(query::LOAD_POST_HEADER_LENGTH)?, None)?)
+            }
             EventType::TABLE_MAP => {
                 let post_header = post_header(table_map::POST_HEADER_LENGTH)?;
                 Event::TableMap(TableMapEvent::decode(body, post_header, self.format.flavor())?)
@@ -215,10 +218,6 @@ fn verify_checksum<'a>(header: &EventHeader, bytes: &'a [u8]) -> Result<&'a [u8]
 fn without_changes(header: &EventHeader) -> Result<Event<'static>> {
     let event = header.event_type;
     match event {
-        EventType::BEGIN_LOAD_QUERY
-        | EventType::APPEND_BLOCK
-        | EventType::DELETE_FILE
-        | EventType::EXECUTE_LOAD_QUERY => Err(BinlogError::StatementFormat { event }),
         EventType::STOP
         | EventType::IGNORABLE
         | EventType::TRANSACTION_CONTEXT
@@ -226,6 +225,7 @@ fn without_changes(header: &EventHeader) -> Result<Event<'static>> {
         | EventType::BINLOG_CHECKPOINT => Ok(Event::Ignored),
         // they belong to the statement that follows, which is decoded
         EventType::INTVAR | EventType::RAND | EventType::USER_VAR => Ok(Event::Ignored),
+        EventType::BEGIN_LOAD_QUERY | EventType::APPEND_BLOCK | EventType::DELETE_FILE => Ok(Event::Ignored),
         _ if header.is_ignorable() => Ok(Event::Ignored),
         _ => Err(BinlogError::UnknownEvent { event }),
     }

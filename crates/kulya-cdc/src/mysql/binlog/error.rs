@@ -46,14 +46,6 @@ pub enum BinlogError {
         /// The event.
         event: EventType,
     },
-    /// Changes logged as a statement.
-    #[error(
-        "binlog event {event} contains changes as a statement: set binlog_format to ROW in every session"
-    )]
-    StatementFormat {
-        /// The event.
-        event: EventType,
-    },
     /// A JSON column's change logged as a difference.
     #[error(
         "binlog event {event} contains partial JSON values: clear binlog_row_value_options in every session, \
@@ -136,8 +128,7 @@ impl BinlogError {
 
     fn kind(&self) -> CdcErrorKind {
         match self {
-            Self::StatementFormat { .. }
-            | Self::PartialJson { .. }
+            Self::PartialJson { .. }
             | Self::AbsentColumns { .. }
             | Self::ChecksumAlgorithm { .. }
             | Self::TooLarge { .. } => CdcErrorKind::Configuration,

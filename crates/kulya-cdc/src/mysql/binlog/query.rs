@@ -12,6 +12,8 @@ const PART: &str = "a statement";
 const VARIABLES: &str = "a statement's status variables";
 /// Length of the fixed part in bytes.
 pub(super) const POST_HEADER_LENGTH: usize = 13;
+/// The same of LOAD DATA, which has the number of a file, a place in the text and a flag behind it.
+pub(super) const LOAD_POST_HEADER_LENGTH: usize = 26;
 
 /// A statement.
 #[derive(Debug, Clone, PartialEq, Eq)]

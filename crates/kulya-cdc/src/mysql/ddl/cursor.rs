@@ -15,7 +15,11 @@ const HEAD_TOKENS: usize = 32;
 /// Longest statement that is read, in bytes. Longer ones are errors, unless their first words are harmless.
 pub const MAX_STATEMENT_BYTES: usize = 16 << 20;
 
+/// Tokens in which a statement that changes rows names its tables.
+const TABLE_TOKENS: usize = 4096;
+
 /// A position in a statement's tokens.
+#[derive(Clone)]
 pub(super) struct Cursor<'a> {
     source: &'a [u8],
     tokens: Vec<Token<'a>>,
@@ -37,6 +41,11 @@ impl<'a> Cursor<'a> {
     /// The first tokens only, enough to tell the kind of the statement.
     pub(super) fn head(source: &'a [u8], settings: ParseSettings) -> Self {
         Self { broken: None, ..Self::with_limit(source, settings, HEAD_TOKENS) }
+    }
+
+    /// The tokens in which a statement that changes rows names its tables.
+    pub(super) fn beginning(source: &'a [u8], settings: ParseSettings) -> Self {
+        Self::with_limit(source, settings, TABLE_TOKENS)
     }
 
     fn with_limit(source: &'a [u8], settings: ParseSettings, max_tokens: usize) -> Self {

@@ -67,8 +67,13 @@ pub enum Statement {
     /// DROP DATABASE.
     DropDatabase(String),
     /// INSERT, UPDATE, DELETE, REPLACE or LOAD: rows that the log does not contain as rows, because the
-    /// session did not use `binlog_format=ROW`.
-    ChangeRows(String),
+    /// session did not use `binlog_format=ROW`. A SELECT is in the log for the functions that it calls.
+    ChangeRows {
+        /// The first word.
+        verb: String,
+        /// The tables that it names as those whose rows it may change; `None` where they cannot be told.
+        tables: Option<Vec<TableRef>>,
+    },
     /// A statement that changes neither schema nor rows, by its first words, such as `CREATE VIEW`.
     Harmless(String),
 }

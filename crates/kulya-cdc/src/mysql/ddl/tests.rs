@@ -86,8 +86,43 @@ fn other_statements_are_named_by_their_first_words() {
     ] {
         assert_eq!(read(statement), Ok(Statement::Harmless(expected.to_owned())), "{statement}");
     }
-    for (statement, verb) in [("INSERT INTO t SELECT 1", "INSERT"), ("/* x */ delete from t", "DELETE")] {
-        assert_eq!(read(statement), Ok(Statement::ChangeRows(verb.to_owned())), "{statement}");
+}
+
+#[test]
+fn tables_of_changed_rows_are_told() {
+    for (statement, expected) in [
+        ("INSERT INTO t SELECT 1", "INSERT t"),
+        ("/* x */ insert low_priority ignore d . `a``b`(x) values (1)", "INSERT d.a`b"),
+        ("REPLACE t SET a = 1", "REPLACE t"),
+        ("LOAD DATA LOCAL INFILE 'INTO TABLE u' REPLACE INTO TABLE d.t CHARACTER SET utf8mb4", "LOAD d.t"),
+        ("UPDATE LOW_PRIORITY t PARTITION (p) AS x SET x.a = 1", "UPDATE t"),
+        ("UPDATE t, d.u SET a = 1", "UPDATE t d.u"),
+        ("UPDATE t a LEFT JOIN u USING (id) JOIN (SELECT 1) s ON a.set = u.join SET a.x = 1", "UPDATE t u"),
+        ("UPDATE (t JOIN u) SET x = 1", "UPDATE ?"),
+        ("UPDATE t, ", "UPDATE ?"),
+        ("DELETE FROM t WHERE a IN (SELECT b FROM u USING x)", "DELETE t"),
+        ("DELETE QUICK FROM d.t", "DELETE d.t"),
+        ("DELETE a.*, d.b FROM t AS a JOIN d.b ON a.where = b.x WHERE 1", "DELETE t d.b"),
+        ("DELETE FROM a.*, b USING t a STRAIGHT_JOIN b LIMIT 1", "DELETE t b"),
+        ("DELETE FROM t WHERE a = 'x", "DELETE t"),
+        ("DELETE a FROM t AS a, u WHERE 'x", "DELETE t u"),
+        ("DELETE a FROM t AS a, u, 'x", "DELETE ?"),
+        ("WITH c AS (SELECT 1), e (x) AS (SELECT 2) UPDATE t, c SET a = 1", "WITH t"),
+        ("WITH c AS (SELECT 1) SELECT f() FROM c", "WITH ?"),
+        ("SELECT `d`.`f`(1)", "SELECT ?"),
+        ("DO f(1)", "DO ?"),
+        ("SET STATEMENT max_statement_time = 1 FOR INSERT INTO t VALUES (1)", "INSERT t"),
+        ("INSERT", "INSERT ?"),
+    ] {
+        let Ok(Statement::ChangeRows { verb, tables }) = read(statement) else { panic!("{statement}") };
+        let name = |table: &TableRef| {
+            table
+                .database
+                .as_ref()
+                .map_or(table.table.clone(), |database| format!("{database}.{}", table.table))
+        };
+        let names = tables.map_or("?".to_owned(), |t| t.iter().map(name).collect::<Vec<_>>().join(" "));
+        assert_eq!(format!("{verb} {names}"), expected, "{statement}");
     }
 }
 

@@ -172,7 +172,7 @@ impl SchemaHistory {
                 Ok(vec![Change::DatabaseChanged(database.to_owned())])
             }
             Statement::DropDatabase(database) => Ok(self.drop_database(database)),
-            Statement::ChangeRows(_) | Statement::Harmless(_) => Ok(Vec::new()),
+            Statement::ChangeRows { .. } | Statement::Harmless(_) => Ok(Vec::new()),
         }
     }
 

@@ -15,7 +15,7 @@ const MAX_SQL_CHARS: usize = 200;
 pub(crate) enum StreamError {
     /// Changes as a statement.
     #[error(
-        "the binary log has changes of rows as a statement at {at}: {sql}: set binlog_format to ROW in every session, and take a new snapshot"
+        "the binary log has changes of rows as a statement at {at}, which may be of captured tables: {sql}: set binlog_format to ROW in every session, and take a new snapshot"
     )]
     Statement {
         /// The place.

@@ -16,7 +16,7 @@ mod step;
 mod table_maps;
 
 pub(crate) use reader::LogReader;
-pub(crate) use step::{Change, Ddl, End, RowsChange, Step, Transaction, TransactionKind};
+pub(crate) use step::{Change, Ddl, End, RowsChange, StatementChange, Step, Transaction, TransactionKind};
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use super::error::StreamError;
 use super::query::Control;
 use super::schema::{IsCaptured, Schema, tables_of};
-use super::step::{Change, Ddl, End, RowsChange, Step, Transaction, TransactionKind};
+use super::step::{Change, Ddl, End, RowsChange, StatementChange, Step, Transaction, TransactionKind};
 use super::table_maps::TableMaps;
 use crate::mysql::binlog::{
     AlterPhase, Event, EventHeader, MariadbTransactionStart, Query, RowsEvent, TransactionStart, XaPrepare,
@@ -403,9 +403,14 @@ impl LogReader {
         let settings = self.facts.parse_settings(query.variables.sql_mode.unwrap_or(0));
         let statement = match parse(&query.sql, settings) {
             Ok(Statement::Harmless(_)) => return Ok(None),
-            Ok(Statement::ChangeRows(_)) => {
+            Ok(Statement::ChangeRows { tables, .. }) => {
+                let session = self.facts.session(database, None);
                 let sql = StreamError::shortened(&query.sql);
-                return Err(StreamError::Statement { at: self.here(), sql });
+                let error = StreamError::Statement { at: self.here(), sql };
+                return match tables.and_then(|tables| self.schema.unknown_tables(&tables, &session)) {
+                    Some(unknown) => Ok(Some(Change::Statement(StatementChange { unknown, error }))),
+                    None => Err(error),
+                };
             }
             Ok(statement) => statement,
             Err(error) => {

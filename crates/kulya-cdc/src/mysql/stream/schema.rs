@@ -2,7 +2,7 @@
 //! captured, and those of which a statement was not understood.
 
 use crate::mysql::catalog::is_system;
-use crate::mysql::ddl::{DdlError, Statement};
+use crate::mysql::ddl::{DdlError, Statement, TableRef};
 use crate::mysql::schema_history::{
     Change, HistoryError, SchemaHistory, Session, Table, TableName, TableNameCase,
 };
@@ -41,6 +41,30 @@ impl Schema {
 
     pub(super) fn table(&self, database: &str, table: &str) -> Option<&Table> {
         self.history.table(database, table)
+    }
+
+    /// Returns which tables of a statement are not in the schema history; `None` if one is captured, or has
+    /// no database.
+    pub(super) fn unknown_tables(
+        &self,
+        tables: &[TableRef],
+        session: &Session<'_>,
+    ) -> Option<Vec<TableName>> {
+        let mut unknown = Vec::new();
+        for table in tables {
+            let name = self.history.resolve(table, session).ok()?;
+            let known = self.history.table(&name.database, &name.table).map(|table| &table.name);
+            let lower = TableName::new(name.database.to_lowercase(), name.table.to_lowercase());
+            let is_folded = self.history.case() == TableNameCase::Insensitive;
+            let names = [Some(&name), known, is_folded.then_some(&lower)];
+            if names.into_iter().flatten().any(|name| self.is_captured(&name.database, &name.table)) {
+                return None;
+            }
+            if known.is_none() && !is_system(&name.database) {
+                unknown.push(name);
+            }
+        }
+        Some(unknown)
     }
 
     /// Records a table's definition, in place of the one that it has.
@@ -89,7 +113,7 @@ impl Schema {
         let reason = error.to_string();
         let tables = match &error.tables {
             Some(tables) => {
-                let name = |table: &crate::mysql::ddl::TableRef| {
+                let name = |table: &TableRef| {
                     let database = table.database.as_deref().or(default_database).unwrap_or_default();
                     TableName::new(database, table.table.as_str())
                 };

@@ -1,9 +1,10 @@
 //! What an event means for a capture.
 
+use super::error::StreamError;
 use super::table_maps::OpenTable;
 use crate::mysql::binlog::{RowsEvent, TransactionPayload};
 use crate::mysql::offset::{LogPoint, TransactionId};
-use crate::mysql::schema_history;
+use crate::mysql::schema_history::{self, TableName};
 use crate::mysql::snapshot_rows::PartialRows;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub(crate) enum Change<'e> {
     Rows(RowsChange<'e>),
     /// A statement that is no change of rows.
     Ddl(Ddl<'e>),
+    /// A statement that changes rows of tables that are not captured.
+    Statement(StatementChange),
     /// Further events, compressed, which are to be decoded and read one by one.
     Payload(TransactionPayload<'e>),
 }
@@ -49,6 +52,15 @@ pub(crate) struct RowsChange<'e> {
     pub(crate) server_id: u32,
     /// The position of the event, in bytes; of a compressed transaction that of all its events.
     pub(crate) position: u64,
+}
+
+/// A statement that changes rows, which the log has none of.
+#[derive(Debug)]
+pub(crate) struct StatementChange {
+    /// Its tables that are not in the schema history: they may be views of captured tables.
+    pub(crate) unknown: Vec<TableName>,
+    /// The error if one of them is.
+    pub(crate) error: StreamError,
 }
 
 /// A statement that changed definitions, or all rows of a table.

@@ -112,7 +112,15 @@ impl<'a> ObjectWriter<'a> {
         if let Some(constant) = change.and_then(|change| change.constant()) {
             return self.out.extend_from_slice(constant);
         }
+        let start = self.out.len();
         let written = write(self.out);
+        if written == Written::Null
+            && column.default.is_some()
+            && column.described.optional
+            && let Some(defaults) = &mut findings.defaults
+        {
+            defaults.push(start);
+        }
         let is_null = self.end(column, written);
         match change {
             // the default value that stands for null comes after the rules

@@ -63,9 +63,8 @@ impl ServerError {
             // the slot is in use
             "55006" => CdcErrorKind::Busy,
             // administrator commands, start and shutdown, lost connections, resources, conflicts, time limits
-            "57P01" | "57P02" | "57P03" | "57P05" | "57014" | "55P03" | "40001" | "40P01" => {
-                CdcErrorKind::Unreachable
-            }
+            "25P03" | "25P04" | "57P01" | "57P02" | "57P03" | "57P05" | "57014" | "55P03" | "40001"
+            | "40P01" => CdcErrorKind::Unreachable,
             code if code.starts_with("08") || code.starts_with("53") || code.starts_with("58") => {
                 CdcErrorKind::Unreachable
             }
@@ -186,6 +185,7 @@ mod tests {
     fn codes_say_what_to_do() {
         for (code, kind) in [
             ("57P01", CdcErrorKind::Unreachable),
+            ("25P04", CdcErrorKind::Unreachable),
             ("57P03", CdcErrorKind::Unreachable),
             ("53300", CdcErrorKind::Unreachable),
             ("08006", CdcErrorKind::Unreachable),

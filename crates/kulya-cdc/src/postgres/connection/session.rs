@@ -17,6 +17,11 @@ pub(crate) const SESSION_OPTIONS: &str = "-c datestyle=ISO -c intervalstyle=post
      -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0 -c row_security=off \
      -c standard_conforming_strings=on -c client_min_messages=warning";
 
+/// Switches the limit of transactions off, which servers before PostgreSQL 17 do not have, and would refuse
+/// among the settings above.
+pub(super) const NO_TRANSACTION_TIMEOUT: &str =
+    "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'";
+
 pub(crate) struct Session {
     client: Client,
     target: Target,
@@ -98,6 +103,7 @@ impl Session {
         // of the database's currency; then amounts are shown as in the log
         session.money_digits = session.value("SELECT scale('1'::money::numeric)").await?.parse().unwrap_or(2);
         session.execute("SET lc_monetary = 'C'").await?;
+        session.rows(NO_TRANSACTION_TIMEOUT).await?;
         // a session whose process was killed while it waits for locks ends soon, and not with the wait; not
         // all servers can notice that
         let _ = session.execute("SET client_connection_check_interval = '10s'").await;

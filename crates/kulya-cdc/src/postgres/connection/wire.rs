@@ -2,7 +2,7 @@
 
 use super::frames::{Frame, FrameBuffer};
 use super::server_error::ServerError;
-use super::session::SESSION_OPTIONS;
+use super::session::{NO_TRANSACTION_TIMEOUT, SESSION_OPTIONS};
 use super::startup::{Purpose, Startup, Step};
 use super::transport::{self, Transport};
 use crate::postgres::settings::Target;
@@ -35,6 +35,7 @@ impl Wire {
             Ok(result) => result?,
             Err(_) => return Err(wire.lost("it does not respond")),
         }
+        wire.query_row(NO_TRANSACTION_TIMEOUT, target.liveness.lost_after).await?;
         Ok(wire)
     }
 

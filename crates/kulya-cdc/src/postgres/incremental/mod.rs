@@ -91,7 +91,7 @@ impl PostgresChunks {
             return Ok(known.clone());
         }
         let publication =
-            publication::read(&sessions.session, &self.target.settings, &sessions.server).await?;
+            publication::read(&sessions.session, &self.target.settings, sessions.server.version).await?;
         let found = publication.tables.into_iter().find(|table| table.info.name() == name);
         let found = found.ok_or_else(|| {
             CdcError::configuration(
@@ -193,7 +193,7 @@ impl ChunkReader for PostgresChunks {
     async fn tables(&mut self) -> CdcResult<Vec<Vec<String>>> {
         let sessions = self.sessions().await?;
         let publication =
-            publication::read(&sessions.session, &self.target.settings, &sessions.server).await?;
+            publication::read(&sessions.session, &self.target.settings, sessions.server.version).await?;
         self.sessions = Some(sessions);
         let database = &self.target.database;
         let tables = publication.tables.iter().map(|table| {

@@ -48,6 +48,10 @@ impl ReplicationStream<'_> {
             }
             self.confirm_stored(connection, output).await?;
             if self.meter.is_due() {
+                if self.meter.is_reached() {
+                    // earlier, changes of a table that another one has replaced would be passed over
+                    self.watch_publication().await?;
+                }
                 self.meter.measure(self.session, &self.position.slot, connection, output).await?;
             }
             if self.replay.is_some() {

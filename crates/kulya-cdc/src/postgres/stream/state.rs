@@ -11,6 +11,7 @@ use crate::postgres::connection::session::Session;
 use crate::postgres::incremental::{PostgresChunks, StreamedTransactions};
 use crate::postgres::log_meter::LogMeter;
 use crate::postgres::offset::PostgresPosition;
+use crate::postgres::publication_watch::PublicationWatch;
 use crate::postgres::settings::Target;
 use crate::postgres::snapshot_rows::{ReadTable, SnapshotRows};
 use crate::postgres::source_block::{Origin, SourceStart};
@@ -57,6 +58,9 @@ pub(crate) struct ReplicationStream<'a> {
     pub(super) now: ProcessingTime,
     pub(super) is_caught_up: bool,
     pub(super) meter: LogMeter,
+    pub(super) publication_watch: PublicationWatch,
+    /// Whether the stream ends because the rows of tables must be read.
+    pub(super) has_added_tables: bool,
     pub(super) incremental: Incremental<PostgresChunks>,
     pub(super) streamed: StreamedTransactions,
 }
@@ -113,6 +117,8 @@ impl<'a> ReplicationStream<'a> {
             now: ProcessingTime::new(output.clock.since_epoch()),
             is_caught_up: false,
             meter: LogMeter::default(),
+            publication_watch: PublicationWatch::default(),
+            has_added_tables: false,
             incremental: new_incremental(target, events),
             streamed: StreamedTransactions::default(),
         }

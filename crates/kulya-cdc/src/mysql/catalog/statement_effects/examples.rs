@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
         let parsed = parse(statement.as_bytes(), self.facts.parse_settings(0));
         let words: Vec<&str> = match &parsed {
             Ok(Statement::Harmless(words)) => words.split(' ').collect(),
-            Ok(Statement::ChangeRows(verb)) => vec![verb],
+            Ok(Statement::ChangeRows { verb, .. }) => vec![verb],
             _ => vec!["CREATE"],
         };
         if words[0] == "USE" {

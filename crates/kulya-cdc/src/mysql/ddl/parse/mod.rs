@@ -10,6 +10,7 @@ mod default_value;
 mod index;
 mod key;
 mod option;
+mod row_change;
 mod table_list;
 
 use super::cursor::Cursor;
@@ -30,14 +31,14 @@ pub fn parse(statement: &[u8], settings: ParseSettings) -> Result<Statement, Ddl
     let mut head = Cursor::head(statement, settings);
     // the list of variables before such a statement may be longer than the head
     if !head.is(&["SET", "STATEMENT"])
-        && let Some(statement) = without_tables(&classify(&mut head))
+        && let Some(found) = without_tables(&classify(&mut head), statement, settings)
     {
-        return Ok(statement);
+        return Ok(found);
     }
     let mut cursor = Cursor::new(statement, settings);
     let class = classify(&mut cursor);
-    if let Some(statement) = without_tables(&class) {
-        return Ok(statement);
+    if let Some(found) = without_tables(&class, statement, settings) {
+        return Ok(found);
     }
     let result = read(&class, &mut cursor);
     let error = match (cursor.broken().cloned(), result) {
@@ -50,11 +51,14 @@ pub fn parse(statement: &[u8], settings: ParseSettings) -> Result<Statement, Ddl
     Err(DdlError { problem: error.problem, offset: error.offset, tables })
 }
 
-/// A statement that its first words tell: even a stored procedure of megabytes.
-fn without_tables(class: &Class) -> Option<Statement> {
+/// A statement that its first words tell, even a stored procedure of megabytes, or one that changes rows.
+fn without_tables(class: &Class, statement: &[u8], settings: ParseSettings) -> Option<Statement> {
     match class {
         Class::Harmless(words) => Some(Statement::Harmless(words.clone())),
-        Class::ChangeRows(verb) => Some(Statement::ChangeRows(verb.clone())),
+        Class::ChangeRows(verb) => Some(Statement::ChangeRows {
+            verb: verb.clone(),
+            tables: row_change::changed_tables(statement, settings),
+        }),
         _ => None,
     }
 }
@@ -76,7 +80,9 @@ fn read(class: &Class, cursor: &mut Cursor<'_>) -> Parsed<Statement> {
             return Err(error);
         }
         Class::Harmless(words) => return Ok(Statement::Harmless(words.clone())),
-        Class::ChangeRows(verb) => return Ok(Statement::ChangeRows(verb.clone())),
+        Class::ChangeRows(verb) => {
+            return Ok(Statement::ChangeRows { verb: verb.clone(), tables: None });
+        }
     };
     while cursor.eat_sign(b';') {}
     if cursor.is_end() { Ok(statement) } else { Err(cursor.unknown("end of the statement")) }
