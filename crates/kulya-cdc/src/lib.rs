@@ -71,7 +71,7 @@ pub use batch::{Batch, Destination, OmittedEvent, Record, TransformedDestination
 pub use capture::{Capture, run};
 pub use changes::{ChangeStream, Changes};
 pub use control::Control;
-pub use debezium::{ColumnDescription, RowSchema, ValueModes};
+pub use debezium::{ColumnDescription, ColumnHistory, RowSchema, ValueModes};
 pub use engine::RunContext;
 pub use error::{CdcError, CdcErrorKind, CdcResult};
 pub use kulya_registry_api;

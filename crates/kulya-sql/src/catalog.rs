@@ -33,8 +33,9 @@ pub(crate) async fn find_table(
     let mut table = Table::new(backend.clone(), stream, group.clone(), &properties, latest.schema)?;
     if table.is_changelog() {
         let type_name = Some(latest.version.type_name.as_str());
-        let versions = backend.registry.schema_versions(&group, type_name).await?;
-        table.relax_nullability(versions.iter().map(|version| &version.schema))?;
+        let mut versions = backend.registry.schema_versions(&group, type_name).await?;
+        versions.sort_by_key(|version| version.version.id);
+        table.set_versions(versions.into_iter().map(|version| version.schema).collect())?;
     }
     Ok(table)
 }

@@ -9,7 +9,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use futures::{StreamExt, TryStreamExt};
-use kulya_codec::arrow::{BATCH_ROWS, Column, CurrentRows, change_event_json, rows_to_batch};
+use kulya_codec::arrow::{BATCH_ROWS, Column, CurrentRows, RowHistory, change_event_json, rows_to_batch};
 use kulya_codec::{CodecResult, Deserializer};
 use kulya_store::{BoundedSegment, SegmentInfo};
 use serde_json::{Map, Value};
@@ -27,6 +27,7 @@ pub(crate) struct ChangelogScan {
     columns: Vec<Column>,
     key: Vec<String>,
     form: EventForm,
+    history: RowHistory,
 }
 
 /// The form of a changelog's events.
@@ -50,13 +51,13 @@ impl ChangelogScan {
         schema: SchemaRef,
         segments: Vec<SegmentInfo>,
         columns: Vec<Column>,
-        (key, form): (Vec<String>, EventForm),
+        (key, form, history): (Vec<String>, EventForm, RowHistory),
     ) -> Self {
-        Self { context, schema, segments, columns, key, form }
+        Self { context, schema, segments, columns, key, form, history }
     }
 
     async fn rows(&self) -> SqlResult<Vec<Row>> {
-        let mut current = CurrentRows::new(self.key.clone());
+        let mut current = CurrentRows::new(self.key.clone()).with_history(self.history.clone());
         let registry = Arc::clone(&self.context.backend.registry);
         let deserializer = Deserializer::new(registry, self.context.group.clone());
         for segment in &self.segments {

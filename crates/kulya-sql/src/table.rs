@@ -13,7 +13,9 @@ use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
-use kulya_codec::arrow::{AvroBatchDecoder, Column, arrow_schema, columns, primary_key, row_schema};
+use kulya_codec::arrow::{
+    AvroBatchDecoder, Column, RowHistory, arrow_schema, columns, primary_key, row_schema,
+};
 use kulya_schema::{Format, GroupId, GroupProperties, SchemaInfo};
 use kulya_store::StreamId;
 use std::sync::Arc;
@@ -45,6 +47,7 @@ enum Kind {
         columns: Vec<Column>,
         key: Vec<String>,
         form: EventForm,
+        history: RowHistory,
     },
 }
 
@@ -68,7 +71,7 @@ impl Table {
                 let rows = rows_of(latest, form)?;
                 let (columns, key) = (columns(&rows)?, primary_key(&rows)?);
                 let schema = arrow_schema(&columns);
-                (Kind::Changelog { columns, key, form }, schema)
+                (Kind::Changelog { columns, key, form, history: RowHistory::default() }, schema)
             }
             Some(other) => return Err(SqlError::not_supported(format!("stream {stream}: format {other}"))),
             None => match latest.format {
@@ -106,15 +109,20 @@ impl Table {
         matches!(self.kind, Kind::Changelog { .. })
     }
 
-    /// Makes columns of a changelog nullable that one of these schemas lacks or declares nullable, because
-    /// its rows may have been written with any of them.
-    pub(crate) fn relax_nullability<'a>(
-        &mut self,
-        schemas: impl Iterator<Item = &'a SchemaInfo>,
-    ) -> SqlResult<()> {
-        let Kind::Changelog { columns: table_columns, form, .. } = &mut self.kind else { return Ok(()) };
-        for schema in schemas {
-            let writer_columns = columns(&rows_of(schema.clone(), *form)?)?;
+    /// Takes the versions of a changelog's schema into account, the oldest first, because its rows may have
+    /// been written with any of them: columns that one of them lacks or declares nullable are nullable, and
+    /// renamed and added columns are found in older rows.
+    pub(crate) fn set_versions(&mut self, versions: Vec<SchemaInfo>) -> SqlResult<()> {
+        let Kind::Changelog { columns: table_columns, form, history, .. } = &mut self.kind else {
+            return Ok(());
+        };
+        let versions = versions
+            .into_iter()
+            .map(|version| rows_of(version, *form))
+            .collect::<SqlResult<Vec<SchemaInfo>>>()?;
+        *history = RowHistory::new(&versions)?;
+        for version in &versions {
+            let writer_columns = columns(version)?;
             for column in table_columns.iter_mut() {
                 column.nullable |=
                     writer_columns.iter().all(|writer| writer.name != column.name || writer.nullable);
@@ -173,7 +181,7 @@ impl TableProvider for Table {
             None => self.schema(),
         };
         let partitions: Vec<Arc<dyn PartitionStream>> = match &self.kind {
-            Kind::Changelog { columns, key, form } => {
+            Kind::Changelog { columns, key, form, history } => {
                 let projected_columns = project(columns, projection);
                 let context = self.context.clone();
                 vec![Arc::new(ChangelogScan::new(
@@ -181,7 +189,7 @@ impl TableProvider for Table {
                     schema.clone(),
                     segments,
                     projected_columns,
-                    (key.clone(), *form),
+                    (key.clone(), *form, history.clone()),
                 ))]
             }
             Kind::Avro(reader) => segments

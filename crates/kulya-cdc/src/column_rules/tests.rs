@@ -31,6 +31,7 @@ fn described(connect_type: &'static str, connect_name: Option<&'static str>) -> 
         parameters: Vec::new(),
         items: None,
         default: None,
+        history: crate::ColumnHistory::default(),
     }
 }
 

@@ -198,6 +198,7 @@ mod tests {
             parameters: Vec::new(),
             items: None,
             default: None,
+            history: crate::ColumnHistory::default(),
         };
         let (prefix, schema, table) = ("p".into(), "s".into(), "t".into());
         let columns = vec![column.clone()];

@@ -39,5 +39,5 @@ pub use modes::{
     ValueModes,
 };
 pub use replaced::Replaced;
-pub use row_schema::{ColumnDescription, RowSchema};
+pub use row_schema::{ColumnDescription, ColumnHistory, RowSchema};
 pub use written::Written;

@@ -41,6 +41,45 @@ pub struct ColumnDescription {
     /// The column's default value, as an event has it; `None` without one, or if it is no constant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
+    /// What is known of rows that are older than the column as it is.
+    #[serde(default, skip_serializing_if = "ColumnHistory::is_empty")]
+    pub history: ColumnHistory,
+}
+
+/// What a reader needs to find a column in rows that were written before it was renamed or added.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ColumnHistory {
+    /// The database's identifier of the column, which it never gives to another one. A column of another name
+    /// with the same identifier in an older version of the schema is this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The names that the column had before, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_names: Vec<String>,
+    /// The value in rows that are older than the column, as an event has it: the default with which it was
+    /// added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_value: Option<Value>,
+}
+
+impl ColumnHistory {
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.id.is_none() && self.former_names.is_empty() && self.initial_value.is_none()
+    }
+
+    /// Adds what is known to the schema of the column.
+    fn annotate(&self, schema: &mut Map<String, Value>) {
+        if let Some(value) = &self.initial_value {
+            schema.insert("default".into(), value.clone());
+        }
+        if let Some(id) = &self.id {
+            schema.insert("x-column-id".into(), json!(id));
+        }
+        if !self.former_names.is_empty() {
+            schema.insert("x-former-names".into(), json!(self.former_names));
+        }
+    }
 }
 
 impl ColumnDescription {
@@ -68,6 +107,7 @@ impl ColumnDescription {
         if let Some(items) = &self.items {
             schema.insert("items".into(), items.json_schema());
         }
+        self.history.annotate(&mut schema);
         Value::Object(schema)
     }
 }
@@ -96,6 +136,18 @@ impl RowSchema {
     /// Returns the type name of the row schema in a registry.
     pub fn type_name(&self) -> String {
         format!("{}.Value", self.topic())
+    }
+
+    /// Returns what is known of older rows, by the columns' names: the annotations of [`Self::json_schema`], for
+    /// schemas of events. `name` gives the names that columns have in these.
+    pub(crate) fn column_annotations(&self, name: impl Fn(&str) -> String) -> Map<String, Value> {
+        let annotated = |column: &ColumnDescription| {
+            let former_names = column.history.former_names.iter().map(|former| name(former)).collect();
+            let mut annotations = Map::new();
+            ColumnHistory { former_names, ..column.history.clone() }.annotate(&mut annotations);
+            (!annotations.is_empty()).then(|| (name(&column.name), Value::Object(annotations)))
+        };
+        self.columns.iter().filter_map(annotated).collect()
     }
 
     /// Returns the row's JSON schema, with annotations for what JSON Schema cannot express

@@ -258,6 +258,7 @@ impl Kind {
             parameters: self.parameters().into_iter().map(|(key, value)| (key.into(), value)).collect(),
             items,
             default: None,
+            history: crate::ColumnHistory::default(),
         }
     }
 

@@ -144,6 +144,8 @@ fn parse_number(text: &str) -> CdcResult<u32> {
 
 struct CatalogColumn {
     name: String,
+    /// Identifies the column: the OID of its table, and its number.
+    id: String,
     is_required: bool,
     type_oid: u32,
     type_modifier: i32,
@@ -156,7 +158,7 @@ struct CatalogColumn {
 async fn columns(session: &Session, table: u32) -> CdcResult<Vec<CatalogColumn>> {
     let sql = format!(
         "SELECT attname, attnotnull, atttypid, atttypmod, \
-         pg_get_expr(adbin, adrelid), attgenerated <> '', typtype = 'd' FROM pg_attribute \
+         pg_get_expr(adbin, adrelid), attgenerated <> '', typtype = 'd', attnum FROM pg_attribute \
          JOIN pg_type ON pg_type.oid = atttypid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum \
          WHERE attrelid = {table} AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
     );
@@ -165,6 +167,7 @@ async fn columns(session: &Session, table: u32) -> CdcResult<Vec<CatalogColumn>>
         let text = |column: usize| row.get(column).unwrap_or_default();
         columns.push(CatalogColumn {
             name: text(0).to_owned(),
+            id: format!("{table}.{}", text(7)),
             is_required: text(1) == "t",
             type_oid: parse_number(text(2))?,
             type_modifier: text(3).parse().unwrap_or(-1),
@@ -245,8 +248,9 @@ impl Catalog {
             let default_value = default(kind.as_ref(), &column, events);
             let by = DescribedBy::Snapshot { default: column.default.as_deref() };
             let source = self.source(session, events, &described, column.type_oid, by).await?;
+            let id = Some(column.id);
             let column = Column::new(column.name, !column.is_required, kind);
-            table_columns.push(column.with_default(default_value).with_source(source));
+            table_columns.push(column.with_default(default_value).with_source(source).with_id(id));
         }
         Ok(Table::new(events, &table_info.schema, &table_info.table, table_columns, key))
     }
@@ -277,8 +281,9 @@ impl Catalog {
             // of another type the default value is no value
             let current = current.filter(|current| current.type_oid == column.type_oid);
             let default = current.and_then(|current| default(kind.as_ref(), current, events));
+            let id = current.map(|current| current.id.clone());
             let column = Column::new(column.name.clone(), is_optional, kind);
-            table_columns.push(column.with_default(default).with_source(source));
+            table_columns.push(column.with_default(default).with_source(source).with_id(id));
         }
         let current = key(session, events, relation.id).await?;
         let earlier = earlier.map_or(&[][..], Table::primary_key);

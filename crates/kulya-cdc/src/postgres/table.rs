@@ -13,7 +13,7 @@ use crate::debezium::events::{EventContext, TableEvents};
 use crate::debezium::json;
 use crate::debezium::name_adjustment::NameAdjustment;
 use crate::debezium::row_image::{Findings, RowImage};
-use crate::{ColumnDescription, RowSchema};
+use crate::{ColumnDescription, ColumnHistory, RowSchema};
 use kulya_store::framing::MAX_EVENT_BYTES;
 use serde_json::Value;
 
@@ -49,6 +49,8 @@ pub(crate) struct Column {
     default: Option<Value>,
     /// The default value's JSON.
     default_json: Vec<u8>,
+    /// The table's OID and the column's number in it.
+    id: Option<String>,
     /// The member's name in JSON, with the colon.
     member: Vec<u8>,
 }
@@ -66,7 +68,13 @@ impl Column {
             rule: AppliedRule::default(),
             default: None,
             default_json: Vec::new(),
+            id: None,
         }
+    }
+
+    /// Sets what identifies the column, whatever its name is.
+    pub(crate) fn with_id(self, id: Option<String>) -> Self {
+        Self { id, ..self }
     }
 
     /// Sets how the database describes the column, which rules for columns depend on.
@@ -104,6 +112,11 @@ impl Column {
     fn describe(&self) -> Option<ColumnDescription> {
         let mut description = self.describe_key().filter(|_| self.is_in_rows)?;
         description.parameters.extend(self.rule.parameters.iter().cloned());
+        description.history = ColumnHistory {
+            id: self.id.clone(),
+            former_names: Vec::new(),
+            initial_value: self.default.clone().filter(|_| self.rule.change.is_none()),
+        };
         Some(description)
     }
 }

@@ -81,6 +81,7 @@ fn column(name: &str) -> ColumnDescription {
         parameters: Vec::new(),
         items: None,
         default: None,
+        history: crate::ColumnHistory::default(),
     }
 }
 

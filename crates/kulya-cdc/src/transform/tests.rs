@@ -28,6 +28,7 @@ fn column(name: &str, connect_type: &'static str) -> ColumnDescription {
         parameters: Vec::new(),
         items: None,
         default: (name == "dflt").then(|| json!("x")),
+        history: crate::ColumnHistory::default(),
     }
 }
 

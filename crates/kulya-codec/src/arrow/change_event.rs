@@ -30,6 +30,14 @@ pub fn row_schema(events: &SchemaInfo) -> CodecResult<SchemaInfo> {
     if let (Value::Object(rows), Some(key)) = (&mut rows, schema.get("x-primary-key")) {
         rows.insert("x-primary-key".into(), key.clone());
     }
+    if let Some(annotations) = schema.get("x-columns").and_then(Value::as_object) {
+        for (name, annotations) in annotations {
+            let column = rows.get_mut("properties").and_then(|columns| columns.get_mut(name));
+            if let (Some(Value::Object(column)), Value::Object(annotations)) = (column, annotations) {
+                column.extend(annotations.clone());
+            }
+        }
+    }
     Ok(SchemaInfo::new(&*events.type_name, Format::Json, rows.to_string()))
 }
 
@@ -189,6 +197,12 @@ mod tests {
         let events = json!({"properties": {"after": after}, "x-primary-key": ["id"]});
         let rows = row_schema(&SchemaInfo::json("e", events.to_string())).unwrap();
         assert_eq!((columns(&rows).unwrap().len(), primary_key(&rows).unwrap()), (1, vec!["id".to_owned()]));
+        let annotations = json!({"id": {"default": 7}, "gone": {"default": 8}});
+        let rows = json!({"after": after});
+        let events = json!({"properties": rows, "x-primary-key": ["id"], "x-columns": annotations});
+        let rows = row_schema(&SchemaInfo::json("e", events.to_string())).unwrap();
+        let rows: Value = serde_json::from_slice(&rows.data).unwrap();
+        assert_eq!(rows["properties"], json!({"id": {"type": "integer", "default": 7}}));
         for (schema, reason) in [
             (SchemaInfo::json("e", "{}"), "no rows after a change"),
             (SchemaInfo::json("e", "{"), "EOF"),

@@ -4,9 +4,10 @@
 //! segment's events in order yields the last row of each key. A truncate has no key: it removes the rows of
 //! all segments whose source log position is older.
 
+use super::row_history::RowHistory;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 type Row = Map<String, Value>;
 
@@ -41,6 +42,7 @@ struct Source {
 #[derive(Debug, Default)]
 pub struct CurrentRows {
     key: Vec<String>,
+    history: RowHistory,
     /// The rows by the primary key's JSON; without a primary key, by that of the whole row.
     rows: HashMap<String, StoredRow>,
     /// The log position of the last truncate; rows with an older one are deleted.
@@ -59,6 +61,12 @@ impl CurrentRows {
     /// Creates an empty table. `key` is the primary key; empty for a table without one.
     pub fn new(key: Vec<String>) -> Self {
         Self { key, ..Self::default() }
+    }
+
+    /// Gives rows that are older than the table's columns the present ones.
+    #[must_use]
+    pub fn with_history(self, history: RowHistory) -> Self {
+        Self { history, ..self }
     }
 
     /// Applies an event. Empty events (tombstones) and messages (`m`) have no effect.
@@ -81,7 +89,8 @@ impl CurrentRows {
     }
 
     fn apply_envelope(&mut self, envelope: Envelope) -> Result<(), String> {
-        let Envelope { op, before, after, source } = envelope;
+        let Envelope { op, mut before, mut after, source } = envelope;
+        before.iter_mut().chain(&mut after).for_each(|row| self.history.complete(row));
         let lsn = source.and_then(|source| source.lsn);
         let missing = |side: &str| {
             format!("op {op} has no {side}: the source table needs a primary key or REPLICA IDENTITY FULL")
@@ -109,7 +118,10 @@ impl CurrentRows {
 
     fn row_key(&self, row: &Row) -> String {
         if self.key.is_empty() {
-            return Value::Object(row.clone()).to_string();
+            // members in the same order, and without what an older row lacks
+            let members: BTreeMap<&String, &Value> =
+                row.iter().filter(|(_, value)| !value.is_null()).collect();
+            return json!(members).to_string();
         }
         let parts = self.key.iter().map(|name| row.get(name).cloned().unwrap_or_default());
         Value::Array(parts.collect()).to_string()

@@ -133,7 +133,7 @@ pub fn primary_key(schema: &SchemaInfo) -> CodecResult<Vec<String>> {
     Ok(names.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
-fn parse(schema: &SchemaInfo) -> CodecResult<Value> {
+pub(super) fn parse(schema: &SchemaInfo) -> CodecResult<Value> {
     serde_json::from_slice(&schema.data)
         .map_err(|e| CodecError::Schema(format!("JSON schema {:?} cannot be parsed: {e}", schema.type_name)))
 }

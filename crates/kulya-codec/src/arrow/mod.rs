@@ -3,7 +3,8 @@
 //! - [`AvroBatchDecoder`]: events of an Avro group with any writer schemas, resolved to one reader schema;
 //! - [`JsonBatchDecoder`]: events of a JSON group, with the columns of a JSON schema ([`columns`]);
 //! - [`CurrentRows`]: the rows of a table from its changelog in Debezium's JSON; [`change_event_json`] gives
-//!   the JSON of events that are Avro, and [`row_schema`] the schema of their rows;
+//!   the JSON of events that are Avro, [`row_schema`] the schema of their rows, and [`RowHistory`] the columns
+//!   of rows that are older than they are;
 //! - [`rows_to_batch`]: rows that are JSON objects, such as these.
 
 mod avro;
@@ -12,12 +13,14 @@ mod changelog;
 mod column;
 mod decimal;
 mod json;
+mod row_history;
 
 pub use avro::AvroBatchDecoder;
 pub use change_event::{change_event_json, row_schema};
 pub use changelog::CurrentRows;
 pub use column::{Column, ColumnType, arrow_schema, columns, primary_key};
 pub use json::{JsonBatchDecoder, rows_to_batch};
+pub use row_history::RowHistory;
 
 /// The maximum number of rows of a batch.
 pub const BATCH_ROWS: usize = 8192;

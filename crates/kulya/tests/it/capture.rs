@@ -39,6 +39,33 @@ async fn captured_table_is_read_as_its_current_rows() {
     assert_eq!(sql("SELECT id FROM shop.`shop.public.item`"), "id\n7\n");
 }
 
+/// Rows that were stored before have renamed columns under their present names, and the defaults of added ones.
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run cargo xtask test"]
+async fn changed_table_is_read_as_the_database_has_it() {
+    let (client, url) = database("capture_changed").await;
+    client
+        .batch_execute("CREATE TABLE r (id int PRIMARY KEY, note text); INSERT INTO r VALUES (1, 'a')")
+        .await
+        .unwrap();
+    let folder = tempdir().unwrap();
+    let capture = ["cdc", "--postgres", &url, "--name", "ddl", "--until-caught-up"];
+    let sql = |query| kulya(&folder, &["sql", "--output", "csv", "-e", query]);
+    kulya(&folder, &capture);
+    let changes = [
+        "INSERT INTO r VALUES (2, 'b'); ALTER TABLE r RENAME note TO remark; \
+         ALTER TABLE r ADD x int NOT NULL DEFAULT 3; INSERT INTO r VALUES (3, 'c', 9)",
+        "ALTER TABLE r RENAME id TO code; ALTER TABLE r ADD note text DEFAULT 'new'; ALTER TABLE r DROP x; \
+         UPDATE r SET note = 'n' WHERE code = 2; DELETE FROM r WHERE code = 3; INSERT INTO r VALUES (4, 'd')",
+    ];
+    let expected = ["id,remark,x\n1,a,3\n2,b,3\n3,c,9\n", "code,remark,note\n1,a,new\n2,b,n\n4,d,new\n"];
+    for (changes, expected) in changes.into_iter().zip(expected) {
+        client.batch_execute(changes).await.unwrap();
+        kulya(&folder, &capture);
+        assert_eq!(sql("SELECT * FROM ddl.`ddl.public.r` ORDER BY 1"), expected);
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs PostgreSQL: run cargo xtask test"]
 async fn server_runs_the_captures_of_its_settings() {

@@ -18,6 +18,8 @@ mod tests;
 
 pub use error::NotEncodable;
 
+pub(crate) use names::field as field_name;
+
 use super::connect_schema::{ConnectSchema, ConnectType};
 use plan::Node;
 

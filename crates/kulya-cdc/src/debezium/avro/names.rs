@@ -38,7 +38,7 @@ impl Name {
 }
 
 /// Returns the name of a field.
-pub(super) fn field(name: &str) -> String {
+pub(crate) fn field(name: &str) -> String {
     part(name)
 }
 

@@ -47,6 +47,7 @@ fn column(field: &Value) -> ColumnDescription {
             .collect(),
         items: field.get("items").map(|items| Box::new(column(items))),
         default: field.get("default").cloned(),
+        history: crate::ColumnHistory::default(),
     }
 }
 
@@ -154,6 +155,7 @@ fn schemas_not_seen_yet_are_those_of_debeziums_code() {
         parameters: vec![(Cow::Borrowed("__debezium.source.column.type"), "X".to_owned())],
         items: None,
         default: None,
+        history: crate::ColumnHistory::default(),
     };
     let propagated = r#""parameters":{"__debezium.source.column.type":"X"},"field":"c"}"#;
     for (column, expected) in [
@@ -227,8 +229,7 @@ proptest! {
             connect_name: Some(Cow::Owned(semantic.clone())),
             parameters: vec![(Cow::Owned(semantic.clone()), kind.clone())],
             items: None,
-            default: default.clone().map(Value::from),
-        });
+            default: default.clone().map(Value::from), history: crate::ColumnHistory::default(), });
         let key = names.iter().map(|(name, ..)| name.clone()).collect();
         let row = RowSchema { prefix, schema, table: name, columns: columns.collect(), key };
         let blocks = SchemaBlocks::of_table(&row, Connector::Mariadb, &with_schemas());

@@ -123,6 +123,7 @@ impl ConnectSchema {
             parameters: parameters.map(|(name, value)| (name.clone().into(), text(value))).collect(),
             items: self.items.as_ref().map(|items| Box::new(items.describe())),
             default: self.default.clone(),
+            history: crate::ColumnHistory::default(),
         }
     }
 

@@ -60,6 +60,7 @@ fn columns(column_type: &ColumnType) -> [Column; 2] {
 pub(super) fn column(name: &str, column_type: ColumnType, nullable: bool) -> Column {
     Column {
         name: name.to_owned(),
+        former_names: Vec::new(),
         column_type,
         nullable,
         default: None,

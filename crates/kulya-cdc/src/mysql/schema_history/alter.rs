@@ -65,6 +65,9 @@ fn apply_options(table: &mut Table, options: &TableOptions, database_charset: &C
     }
 }
 
+/// The maximum number of former names of a column that are kept: the last ones.
+const MAX_FORMER_NAMES: usize = 16;
+
 /// The changes of columns of one statement.
 struct ColumnChanges<'a> {
     old: &'a Table,
@@ -126,10 +129,12 @@ impl<'a> ColumnChanges<'a> {
             match action {
                 AlterAction::DropColumn { column: name, .. } if same_name(name, &column.name) => return None,
                 AlterAction::ChangeColumn { from, .. } if same_name(from, &column.name) => {
-                    kept = defined.clone()?;
+                    let defined = defined.clone()?;
+                    kept = renamed(kept, defined.name.clone());
+                    kept = Column { former_names: kept.former_names, ..defined };
                 }
                 AlterAction::RenameColumn { from, to, .. } if same_name(from, &column.name) => {
-                    kept.name.clone_from(to);
+                    kept = renamed(kept, to.clone());
                 }
                 AlterAction::SetDefault { column: name, default, .. } if same_name(name, &column.name) => {
                     kept.default.clone_from(default);
@@ -215,6 +220,18 @@ impl<'a> ColumnChanges<'a> {
     fn unknown(&self, column: &str) -> HistoryError {
         HistoryError::UnknownColumn { table: self.old.name.clone(), column: column.to_owned() }
     }
+}
+
+/// A column with another name. A name that differs in case only is another one in events.
+fn renamed(mut column: Column, name: String) -> Column {
+    let former = std::mem::replace(&mut column.name, name);
+    column.former_names.retain(|known| *known != former && *known != column.name);
+    if former != column.name {
+        column.former_names.push(former);
+    }
+    let surplus = column.former_names.len().saturating_sub(MAX_FORMER_NAMES);
+    column.former_names.drain(..surplus);
+    column
 }
 
 /// A column's former name, and whether the statement adds the column.

@@ -89,6 +89,7 @@ impl<'a> Resolver<'a> {
             && definition.generated.is_none();
         let mut column = Column {
             name: definition.name.clone(),
+            former_names: Vec::new(),
             nullable: definition.nullable.unwrap_or(!is_implicit) && !is_row_time,
             column_type,
             default: definition.default.clone(),

@@ -52,6 +52,8 @@ pub struct StoredTable {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct StoredColumn {
     name: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    former_names: Vec<String>,
     #[serde(rename = "type")]
     type_name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -231,6 +233,7 @@ impl From<&Column> for StoredColumn {
         let column_type = column.column_type.clone();
         Self {
             name: column.name.clone(),
+            former_names: column.former_names.clone(),
             type_name: column_type.name.as_str().to_owned(),
             length: column_type.length,
             scale: column_type.scale,
@@ -276,6 +279,7 @@ impl TryFrom<StoredColumn> for Column {
         };
         Ok(Self {
             name: stored.name,
+            former_names: stored.former_names,
             column_type,
             nullable: stored.nullable,
             default: stored.default.map(DefaultValue::from),

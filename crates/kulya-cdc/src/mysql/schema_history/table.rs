@@ -91,6 +91,8 @@ impl Table {
 pub struct Column {
     /// The name.
     pub name: String,
+    /// The names that the column had before, the oldest first.
+    pub former_names: Vec<String>,
     /// The type; a text has its character set.
     pub column_type: ColumnType,
     /// Whether NULL is allowed.

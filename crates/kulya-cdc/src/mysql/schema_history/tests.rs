@@ -401,6 +401,39 @@ fn changes_are_listed_in_order() {
 }
 
 #[test]
+fn columns_keep_their_former_names() {
+    const T: &str = "CREATE TABLE t (a INT, b INT)";
+    for (statements, expected) in [
+        (&[T, "ALTER TABLE t RENAME COLUMN a TO x"][..], "x(a) b()"),
+        (&[T, "ALTER TABLE t CHANGE a x BIGINT", "ALTER TABLE t RENAME COLUMN x TO y"], "y(a,x) b()"),
+        (&[T, "ALTER TABLE t CHANGE a x INT", "ALTER TABLE t CHANGE x a INT"], "a(x) b()"),
+        (&[T, "ALTER TABLE t CHANGE a x INT, CHANGE b a INT"], "x(a) a(b)"),
+        (&[T, "ALTER TABLE t CHANGE a x INT", "ALTER TABLE t ADD a INT"], "x(a) b() a()"),
+        (&[T, "ALTER TABLE t CHANGE a x INT", "ALTER TABLE t DROP x, ADD x INT"], "b() x()"),
+        (&[T, "ALTER TABLE t CHANGE a x INT", "ALTER TABLE t MODIFY x TEXT AFTER b"], "b() x(a)"),
+        (&[T, "ALTER TABLE t CHANGE a A INT"], "A(a) b()"),
+    ] {
+        let (history, last) = history(TableNameCase::Sensitive, statements);
+        last.unwrap();
+        let table = history.table("z", "t").unwrap();
+        let columns =
+            table.columns.iter().map(|column| format!("{}({})", column.name, column.former_names.join(",")));
+        assert_eq!(columns.collect::<Vec<_>>().join(" "), expected, "{statements:?}");
+    }
+    let mut statements = vec![T.to_owned()];
+    statements.extend((0..40).map(|n| {
+        format!(
+            "ALTER TABLE t RENAME COLUMN {} TO a{n}",
+            if n == 0 { "a".into() } else { format!("a{}", n - 1) }
+        )
+    }));
+    let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+    let (history, _) = history(TableNameCase::Sensitive, &statements);
+    let former = &history.table("z", "t").unwrap().columns[0].former_names;
+    assert_eq!((former.len(), former.last().map(String::as_str)), (16, Some("a38")), "a bounded number");
+}
+
+#[test]
 fn a_statement_that_fails_changes_nothing() {
     let (before, _) = history(TableNameCase::Sensitive, &["CREATE TABLE t (a INT)"]);
     let (after, last) =

@@ -40,6 +40,7 @@ fn is_row_time(column: &Column) -> bool {
 fn hidden(name: &str, generated: Generated) -> Column {
     Column {
         name: name.to_owned(),
+        former_names: Vec::new(),
         column_type: ColumnType { length: Some(6), ..ColumnType::new(TypeName::Timestamp) },
         nullable: false,
         default: None,

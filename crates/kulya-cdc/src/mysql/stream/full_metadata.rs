@@ -80,6 +80,7 @@ fn column(
     }
     Some(Column {
         name,
+        former_names: Vec::new(),
         column_type: found,
         nullable: column.is_nullable,
         default: None,

@@ -1,12 +1,12 @@
 //! A column of a captured table: its representation, and what the rules for columns say of it.
 
 use super::context::TableContext;
-use crate::ColumnDescription;
 use crate::column_rules::{AppliedRule, SourceColumn, TableRules};
 use crate::debezium::{Compatibility, json};
 use crate::mysql::column::Kind;
 use crate::mysql::table_description::source_column;
 use crate::mysql::{default_value, schema_history};
+use crate::{ColumnDescription, ColumnHistory};
 
 #[derive(Debug, Clone)]
 pub(super) struct Column {
@@ -27,6 +27,8 @@ pub(super) struct Column {
     /// The description as keys have it.
     pub(super) described: ColumnDescription,
     source: SourceColumn,
+    /// The names of the column's field before it was renamed.
+    former_fields: Vec<String>,
 }
 
 impl Column {
@@ -61,6 +63,11 @@ impl Column {
             rule: AppliedRule::default(),
             described,
             source: source_column(column, context.modes.compat, context.flavour),
+            former_fields: column
+                .former_names
+                .iter()
+                .map(|name| context.field_names.field_name(name))
+                .collect(),
         }
     }
 
@@ -81,6 +88,11 @@ impl Column {
     pub(super) fn describe(&self) -> Option<ColumnDescription> {
         let mut description = self.is_in_rows.then(|| self.described.clone())?;
         description.parameters.extend(self.rule.parameters.iter().cloned());
+        description.history = ColumnHistory {
+            id: None,
+            former_names: self.former_fields.clone(),
+            initial_value: description.default.clone().filter(|_| self.rule.change.is_none()),
+        };
         Some(description)
     }
 }

@@ -32,6 +32,7 @@ impl Kind {
             parameters: parameters.into_iter().map(|(key, value)| (key.into(), value)).collect(),
             items,
             default: None,
+            history: crate::ColumnHistory::default(),
         }
     }
 

@@ -16,6 +16,7 @@ fn schema() -> Arc<RowSchema> {
         parameters: vec![("a".into(), "b".into())],
         items: None,
         default: None,
+        history: crate::ColumnHistory::default(),
     };
     let (prefix, schema, table) = ("p".into(), "public".into(), "t".into());
     Arc::new(RowSchema { prefix, schema, table, columns: vec![id], key: vec!["id".into()] })

@@ -337,6 +337,7 @@ mod tests {
                 parameters: Vec::new(),
                 items: None,
                 default: None,
+                history: crate::ColumnHistory::default(),
             });
             let (prefix, schema, table) = ("p".into(), "s".into(), "t".into());
             let (columns, key) = (columns.collect(), Vec::new());

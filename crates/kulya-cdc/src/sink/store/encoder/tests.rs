@@ -6,7 +6,7 @@ use crate::debezium::connect_schema;
 use crate::debezium::connector::Connector;
 use crate::debezium::format::EventFormat;
 use crate::sink::store::testing::{Target, checkpoint};
-use crate::{CdcErrorKind, CdcResult, ColumnDescription, RowSchema, Sink, StoreSink};
+use crate::{CdcErrorKind, CdcResult, ColumnDescription, ColumnHistory, RowSchema, Sink, StoreSink};
 use kulya_codec::{Deserializer, Value as Decoded, header};
 use kulya_registry_api::SchemaRegistry;
 use kulya_schema::{Format, GroupId};
@@ -23,6 +23,7 @@ fn table(columns: &[(&str, &'static str)]) -> Arc<Destination> {
         parameters: Vec::new(),
         items: None,
         default: None,
+        history: ColumnHistory { former_names: vec![format!("old {name}")], ..ColumnHistory::default() },
     };
     let (prefix, schema, table) = ("p".into(), "s".into(), "t".into());
     let columns = columns.iter().map(column).collect();
@@ -86,6 +87,8 @@ async fn events_have_the_id_of_their_schema() {
         assert_eq!(latest[0].schema.format, format);
         let schema: Value = serde_json::from_slice(&latest[0].schema.data).unwrap();
         assert_eq!(schema["x-primary-key"], json!(["id"]));
+        let former = if format == Format::Avro { "old_v" } else { "old v" };
+        assert_eq!(schema["x-columns"]["v"], json!({"x-former-names": [former]}));
         let deserializer = Deserializer::new(target.registry.clone(), group);
         for (stored, row) in target.read("t").await.iter().zip(rows) {
             let found = match deserializer.deserialize_any(stored).await.unwrap().value {
