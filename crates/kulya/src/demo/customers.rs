@@ -9,7 +9,7 @@ use crate::progress::CaptureProgress;
 use crate::services::Services;
 use anyhow::{Context, Result, bail};
 use kulya_cdc::{CaptureSettings, Control, StopCondition, StoreSink, replay};
-use kulya_registry_api::SchemaRegistry;
+use kulya_registry_api::{RegistryErrorKind, SchemaRegistry};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -86,7 +86,13 @@ fn hint(url: Option<&str>) -> String {
 /// Checks the columns of the captured table, for a clearer error than the query's.
 async fn check_columns(services: &Services, url: Option<&str>) -> Result<()> {
     let group = kulya_schema::GroupId::new(SCOPE, "customers");
-    let latest = services.registry.latest_schemas(&group, None).await?;
+    let latest = match services.registry.latest_schemas(&group, None).await {
+        // a capture waits for tables that are created later
+        Err(error) if error.kind() == RegistryErrorKind::NotFound => {
+            bail!("the database has no table customers: {} it", hint(url));
+        }
+        latest => latest?,
+    };
     let text = latest.first().map(|latest| String::from_utf8_lossy(&latest.schema.data).into_owned());
     let schema: serde_json::Value =
         serde_json::from_str(&text.unwrap_or_default()).context("the table's schema")?;
