@@ -138,8 +138,8 @@ impl RowSchema {
         format!("{}.Value", self.topic())
     }
 
-    /// Returns what is known of older rows, by the columns' names: the annotations of [`Self::json_schema`], for
-    /// schemas of events. `name` gives the names that columns have in these.
+    /// Returns what is known of older rows, by the columns' names: the annotations of [`Self::json_schema`],
+    /// for schemas of events. `name` gives the names that columns have in these.
     pub(crate) fn column_annotations(&self, name: impl Fn(&str) -> String) -> Map<String, Value> {
         let annotated = |column: &ColumnDescription| {
             let former_names = column.history.former_names.iter().map(|former| name(former)).collect();

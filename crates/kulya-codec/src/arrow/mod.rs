@@ -3,8 +3,8 @@
 //! - [`AvroBatchDecoder`]: events of an Avro group with any writer schemas, resolved to one reader schema;
 //! - [`JsonBatchDecoder`]: events of a JSON group, with the columns of a JSON schema ([`columns`]);
 //! - [`CurrentRows`]: the rows of a table from its changelog in Debezium's JSON; [`change_event_json`] gives
-//!   the JSON of events that are Avro, [`row_schema`] the schema of their rows, and [`RowHistory`] the columns
-//!   of rows that are older than they are;
+//!   the JSON of events that are Avro, [`row_schema`] the schema of their rows, and [`RowHistory`] the
+//!   present columns of older rows;
 //! - [`rows_to_batch`]: rows that are JSON objects, such as these.
 
 mod avro;

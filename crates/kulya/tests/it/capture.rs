@@ -39,7 +39,8 @@ async fn captured_table_is_read_as_its_current_rows() {
     assert_eq!(sql("SELECT id FROM shop.`shop.public.item`"), "id\n7\n");
 }
 
-/// Rows that were stored before have renamed columns under their present names, and the defaults of added ones.
+/// Rows that were stored before have renamed columns under their present names, and the defaults of added
+/// ones.
 #[tokio::test]
 #[ignore = "needs PostgreSQL: run cargo xtask test"]
 async fn changed_table_is_read_as_the_database_has_it() {
