@@ -37,8 +37,9 @@ fn settings(url: &str) -> CaptureSettings {
         ..CaptureSettings::default()
     };
     if url.starts_with("postgres") {
-        let (slot, publication) = ("kulya_demo".to_owned(), "kulya_demo".to_owned());
-        return CaptureSettings { tables: vec!["public.customers".to_owned()], slot, publication, ..common };
+        // the publication has its default name: a table that is created later is added to it
+        let (tables, slot) = (vec!["public.customers".to_owned()], "kulya_demo".to_owned());
+        return CaptureSettings { tables, slot, ..common };
     }
     CaptureSettings { tables: vec!["*.customers".to_owned()], ..common }
 }
