@@ -4,6 +4,7 @@
 use crate::binlog_capture::{create, script, settings};
 use crate::binlog_server::{LOG, Server};
 use crate::database::{MemorySink, catch_up};
+use crate::running::STUCK;
 use kulya_cdc::mysql::connection::{DumpSettings, Flavor};
 use kulya_cdc::{Capture, CaptureSettings, CdcErrorKind, CdcResult, Progress};
 
@@ -192,14 +193,20 @@ async fn another_reader_with_the_server_id_is_named(server: Server) {
     let mut sink = MemorySink::default();
     let newer = async {
         while !matches!(progress.recv().await.unwrap(), Progress::Streaming { .. }) {}
-        let start = server.log_end_as_start().await;
-        let mut stream = server.dump(&start, &DumpSettings::new(9400)).await.unwrap();
-        while stream.next_event().await.is_ok_and(|event| event.is_some()) {}
+        // ended by the capture's reader if that one reaches the server later: then this one comes again
+        loop {
+            let start = server.log_end_as_start().await;
+            let Ok(mut stream) = server.dump(&start, &DumpSettings::new(9400)).await else { continue };
+            while stream.next_event().await.is_ok_and(|event| event.is_some()) {}
+        }
     };
-    let result = tokio::select! {
-        result = capture.run(&mut sink) => result,
-        () = newer => panic!("the newer reader was ended"),
+    let ended = async {
+        tokio::select! {
+            result = capture.run(&mut sink) => result,
+            () = newer => unreachable!("it comes again"),
+        }
     };
+    let result = tokio::time::timeout(STUCK, ended).await.expect("the capture is ended");
     let expected = ["another reader", "same server id", "set another server id"].map(str::to_owned);
     check("server id of another reader", result, CdcErrorKind::Configuration, &expected);
 }
