@@ -39,29 +39,32 @@ pub(crate) fn printable(batch: &RecordBatch) -> Option<RecordBatch> {
 fn texts(column: &ArrayRef) -> Option<ArrayRef> {
     match column.data_type() {
         DataType::Date32 => {
-            let days = column.as_primitive::<Date32Type>().iter();
-            let days: Vec<_> = days.map(|value| value.map(i64::from)).collect();
-            of(&days, |days| days, |days| infinity(days, &INFINITE_DAYS).unwrap_or_else(|| date(days)))
+            let days = column.as_primitive::<Date32Type>().iter().map(|value| value.map(i64::from));
+            of(days, |days| days, |days| infinity(days, &INFINITE_DAYS).unwrap_or_else(|| date(days)))
         }
         DataType::Timestamp(TimeUnit::Microsecond, zone) => {
-            let micros: Vec<_> = column.as_primitive::<TimestampMicrosecondType>().iter().collect();
+            let micros = column.as_primitive::<TimestampMicrosecondType>().iter();
             let zone = zone.as_ref().map_or("", |_| "Z");
-            of(&micros, |micros| micros.div_euclid(MICROS_PER_DAY), |micros| timestamp(micros.into(), zone))
+            of(micros, |micros| micros.div_euclid(MICROS_PER_DAY), |micros| timestamp(micros.into(), zone))
         }
         DataType::Timestamp(TimeUnit::Millisecond, zone) => {
-            let millis: Vec<_> = column.as_primitive::<TimestampMillisecondType>().iter().collect();
+            let millis = column.as_primitive::<TimestampMillisecondType>().iter();
             let zone = zone.as_ref().map_or("", |_| "Z");
             let days = |millis: i64| millis.div_euclid(MICROS_PER_DAY / 1000);
-            of(&millis, days, |millis| timestamp(i128::from(millis) * 1000, zone))
+            of(millis, days, |millis| timestamp(i128::from(millis) * 1000, zone))
         }
         _ => None,
     }
 }
 
-fn of(values: &[Option<i64>], days: impl Fn(i64) -> i64, text: impl Fn(i64) -> String) -> Option<ArrayRef> {
-    let is_extreme = |value: &i64| days(*value).unsigned_abs() > MAX_DAYS;
-    values.iter().flatten().any(is_extreme).then_some(())?;
-    let texts: StringArray = values.iter().map(|value| value.map(&text)).collect();
+fn of(
+    values: impl Iterator<Item = Option<i64>> + Clone,
+    days: impl Fn(i64) -> i64,
+    text: impl Fn(i64) -> String,
+) -> Option<ArrayRef> {
+    let is_extreme = |value: i64| days(value).unsigned_abs() > MAX_DAYS;
+    values.clone().flatten().any(is_extreme).then_some(())?;
+    let texts: StringArray = values.map(|value| value.map(&text)).collect();
     Some(Arc::new(texts))
 }
 

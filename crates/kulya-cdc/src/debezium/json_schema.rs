@@ -2,14 +2,19 @@
 //! (`docs/spec/cdc-schema.md`).
 
 use super::connect_schema::{ConnectSchema, ConnectType};
+use super::row_schema::RowSchema;
 use serde_json::{Map, Value, json};
 
-/// Returns the JSON schema of events. `key` has the names of the columns of the primary key.
-pub fn of_envelope(envelope: &ConnectSchema, key: &[String]) -> Value {
+/// Returns the JSON schema of a table's events.
+pub fn of_envelope(envelope: &ConnectSchema, table: &RowSchema) -> Value {
     let mut schema = Map::new();
     schema.insert("title".into(), json!(envelope.name));
     schema.extend(of(envelope));
-    schema.insert("x-primary-key".into(), json!(key));
+    schema.insert("x-primary-key".into(), json!(table.key));
+    let columns = table.column_annotations(str::to_owned);
+    if !columns.is_empty() {
+        schema.insert("x-columns".into(), Value::Object(columns));
+    }
     Value::Object(schema)
 }
 

@@ -1,7 +1,7 @@
 //! The settings of a session that reads tables: texts as UTF-8, times in UTC, and nothing left of the
 //! server's defaults that would cut a result, quote names in another way, or end a long read.
 
-use super::connection::{Connection, ConnectionError, Flavor};
+use super::connection::{Connection, ConnectionError, ConnectionSettings, Flavor};
 
 /// The time that a statement waits for a table's lock, in seconds. A waiting lock keeps others from writing,
 /// so it is short, and the caller tries again.
@@ -10,15 +10,16 @@ pub(crate) const LOCK_WAIT_SECONDS: u32 = 2;
 /// The time that the server waits for this reader, which waits for its store, in seconds.
 const IDLE_SECONDS: u32 = 8 * 3600;
 
-/// Prepares a session.
+/// Opens a session.
 ///
 /// # Errors
-/// As [`Connection::query`].
-pub(crate) async fn prepare(connection: &mut Connection) -> Result<(), ConnectionError> {
-    for statement in statements(connection.version().flavor) {
-        connection.query(&statement).await?;
+/// As [`Connection::open`] and [`Connection::query`].
+pub(crate) async fn open(settings: &ConnectionSettings) -> Result<Connection, ConnectionError> {
+    let mut session = Connection::open(settings).await?;
+    for statement in statements(session.version().flavor) {
+        session.query(&statement).await?;
     }
-    Ok(())
+    Ok(session)
 }
 
 fn statements(flavor: Flavor) -> [String; 3] {

@@ -50,8 +50,7 @@ impl Source for MysqlSource {
     type Connection = MysqlConnection;
 
     async fn connect(&self) -> CdcResult<MysqlConnection> {
-        let mut session = Connection::open(&self.target.connection).await?;
-        session::prepare(&mut session).await?;
+        let mut session = session::open(&self.target.connection).await?;
         let needs =
             CaptureNeeds { gtid: false, snapshot: true, reader_server_id: Some(self.target.server_id) };
         let problems = session.configuration().await?.check(&needs);

@@ -311,6 +311,10 @@ pub(crate) async fn what_cannot_be_captured_is_named(server: Server, database: &
     }
 }
 
+/// The sessions of snapshots that wait for the lock of a table.
+const WAITING_LOCKS: &str = "SELECT id FROM information_schema.processlist \
+     WHERE state = 'Waiting for table metadata lock' AND info LIKE 'LOCK TABLES%'";
+
 /// A snapshot starts when the open transactions that have changed its tables have ended, and not before.
 pub(crate) async fn a_snapshot_waits_for_writers(server: Server, database: &'static str) {
     let _log = LOG.read().await;
@@ -319,10 +323,8 @@ pub(crate) async fn a_snapshot_waits_for_writers(server: Server, database: &'sta
     let settings = settings(server, database);
     let mut sink = MemorySink::default();
     let mut observer = server.admin().await;
-    let waiting = "SELECT id FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock' \
-                   AND info LIKE 'LOCK TABLES%'";
     let commit = async {
-        while observer.query(waiting).await.unwrap().rows.is_empty() {}
+        while observer.query(WAITING_LOCKS).await.unwrap().rows.is_empty() {}
         script(&mut writer, "COMMIT").await;
     };
     tokio::select! {
@@ -346,10 +348,8 @@ pub(crate) async fn a_snapshot_rolls_back_no_transaction(server: Server, databas
     let settings = settings(server, database);
     let mut sink = MemorySink::default();
     let mut observer = server.admin().await;
-    let waiting = "SELECT id FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock' \
-                   AND info LIKE 'LOCK TABLES%'";
     let changes = async {
-        while observer.query(waiting).await.unwrap().rows.is_empty() {}
+        while observer.query(WAITING_LOCKS).await.unwrap().rows.is_empty() {}
         // `a` is locked
         script(&mut writer, "UPDATE a SET v = 2; COMMIT").await;
     };

@@ -121,7 +121,7 @@ impl CurrentRows {
             // members in the same order, and without what an older row lacks
             let members: BTreeMap<&String, &Value> =
                 row.iter().filter(|(_, value)| !value.is_null()).collect();
-            return json!(members).to_string();
+            return serde_json::to_string(&members).expect("the keys are texts");
         }
         let parts = self.key.iter().map(|name| row.get(name).cloned().unwrap_or_default());
         Value::Array(parts.collect()).to_string()

@@ -18,10 +18,10 @@ mod tests;
 
 pub use error::NotEncodable;
 
-pub(crate) use names::field as field_name;
-
 use super::connect_schema::{ConnectSchema, ConnectType};
+use super::row_schema::RowSchema;
 use plan::Node;
+use serde_json::{Map, Value};
 
 /// The Avro encoding of the events of one version of a table.
 #[derive(Debug, Clone)]
@@ -38,11 +38,32 @@ impl AvroEncoding {
     /// # Errors
     /// Two columns have the same name in Avro, or two structs of one name have different fields.
     pub fn new(envelope: &ConnectSchema, key: &[String]) -> Result<Self, NotEncodable> {
+        Self::with_columns(envelope, key, Map::new())
+    }
+
+    /// Returns the encoding of a table's events. The Avro schema has what is known of older rows as its
+    /// attribute `x-columns`.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of_table(envelope: &ConnectSchema, table: &RowSchema) -> Result<Self, NotEncodable> {
+        Self::with_columns(envelope, &table.key, table.column_annotations(names::field))
+    }
+
+    fn with_columns(
+        envelope: &ConnectSchema,
+        key: &[String],
+        columns: Map<String, Value>,
+    ) -> Result<Self, NotEncodable> {
         if envelope.kind != ConnectType::Struct || envelope.optional {
             return Err(NotEncodable::new("an event is a struct"));
         }
         let type_name = names::Name::of(envelope.name.as_deref()).full();
-        Ok(Self { schema: schema::of(envelope, key)?.to_string(), type_name, root: Node::of(envelope) })
+        Ok(Self {
+            schema: schema::of(envelope, key, columns)?.to_string(),
+            type_name,
+            root: Node::of(envelope),
+        })
     }
 
     /// Returns the Avro schema.

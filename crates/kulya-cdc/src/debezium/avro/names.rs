@@ -38,7 +38,7 @@ impl Name {
 }
 
 /// Returns the name of a field.
-pub(crate) fn field(name: &str) -> String {
+pub(super) fn field(name: &str) -> String {
     part(name)
 }
 

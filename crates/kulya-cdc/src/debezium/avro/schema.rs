@@ -15,12 +15,21 @@ pub(super) const MAP_ENTRY: &str = "io.confluent.connect.avro.MapEntry";
 ///
 /// # Errors
 /// Fields of one name, and structs of one name with different fields.
-pub(super) fn of(envelope: &ConnectSchema, key: &[String]) -> Result<Value, NotEncodable> {
+pub(super) fn of(
+    envelope: &ConnectSchema,
+    key: &[String],
+    columns: Map<String, Value>,
+) -> Result<Value, NotEncodable> {
     let mut writer = Writer { defined: HashMap::new(), namespace: String::new() };
     let mut schema = writer.type_of(envelope)?;
-    if let (Value::Object(record), false) = (&mut schema, key.is_empty()) {
-        let key: Vec<String> = key.iter().map(|name| names::field(name)).collect();
-        record.insert("x-primary-key".into(), json!(key));
+    if let Value::Object(record) = &mut schema {
+        if !key.is_empty() {
+            let key: Vec<String> = key.iter().map(|name| names::field(name)).collect();
+            record.insert("x-primary-key".into(), json!(key));
+        }
+        if !columns.is_empty() {
+            record.insert("x-columns".into(), Value::Object(columns));
+        }
     }
     Ok(schema)
 }

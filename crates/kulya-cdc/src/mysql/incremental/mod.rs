@@ -51,9 +51,7 @@ impl MysqlChunks {
         if let Some(session) = self.session.take() {
             return Ok(session);
         }
-        let mut session = Connection::open(&self.target.connection).await?;
-        session::prepare(&mut session).await?;
-        Ok(session)
+        Ok(session::open(&self.target.connection).await?)
     }
 
     async fn list(&mut self, session: &mut Connection) -> CdcResult<Vec<TableInfo>> {

@@ -75,19 +75,13 @@ async fn open_sessions<'a>(
     let limits = reader.query(LIMITS).await?;
     let open = reader.query("SHOW GLOBAL STATUS LIKE 'Threads_connected'").await?;
     let wanted = session_limit(&limits, &open).min(tables.len());
-    let mut sessions = vec![open_session(connection).await?];
+    let mut sessions = vec![session::open(connection).await?];
     while sessions.len() < wanted {
-        let Ok(session) = open_session(connection).await else { break };
+        let Ok(session) = session::open(connection).await else { break };
         sessions.push(session);
     }
     let shares = tables.chunks(tables.len().div_ceil(sessions.len()));
     Ok(sessions.into_iter().zip(shares).map(|(session, tables)| LockSession { session, tables }).collect())
-}
-
-async fn open_session(connection: &ConnectionSettings) -> Result<Connection, ConnectionError> {
-    let mut session = Connection::open(connection).await?;
-    session::prepare(&mut session).await?;
-    Ok(session)
 }
 
 /// The sessions that may be opened: a quarter of the connections that are left, at least one.

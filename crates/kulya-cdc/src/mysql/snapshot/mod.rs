@@ -15,7 +15,7 @@ pub(crate) use lock::begin_mysql;
 pub(crate) use place::begin_mariadb;
 
 use super::catalog::{CapturedTables, Definitions, ServerFacts, TableInfo, read_definitions};
-use super::connection::{Connection, ConnectionSettings, Flavor};
+use super::connection::{ConnectionSettings, Flavor};
 use super::offset::{Cut, MysqlPosition};
 use super::schema_history::TableName;
 use crate::CdcResult;
@@ -58,7 +58,7 @@ impl Snapshot {
     /// `Configuration` for tables that cannot be captured and for missing privileges; `Busy` while another
     /// session keeps a table locked; `Unreachable` if tables were changed meanwhile, or for the network.
     pub(crate) async fn start(settings: &SnapshotSettings<'_>) -> CdcResult<Self> {
-        let mut connection = open(settings.connection).await?;
+        let mut connection = super::session::open(settings.connection).await?;
         let facts = ServerFacts::read(&mut connection).await?;
         let before = CapturedTables::list(&mut connection, settings.is_captured).await?;
         before.check_engines()?;
@@ -69,7 +69,7 @@ impl Snapshot {
         // without tables there is nothing to read
         let count = if tables.is_empty() { 1 } else { settings.readers };
         for _ in 1..count {
-            others.push(open(settings.connection).await?);
+            others.push(super::session::open(settings.connection).await?);
         }
         let (position, cuts) = match connection.version().flavor {
             Flavor::Mariadb => {
@@ -104,10 +104,4 @@ impl Snapshot {
         }
         Ok(Self { readers, position, cuts, definitions, tables, captured: before.captured, facts })
     }
-}
-
-async fn open(settings: &ConnectionSettings) -> CdcResult<Connection> {
-    let mut connection = Connection::open(settings).await?;
-    super::session::prepare(&mut connection).await?;
-    Ok(connection)
 }

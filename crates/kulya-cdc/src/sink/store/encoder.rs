@@ -5,12 +5,11 @@
 mod tests;
 
 use crate::batch::{Destination, Entry, Span};
-use crate::debezium::avro::{AvroEncoding, NotEncodable, field_name};
+use crate::debezium::avro::{AvroEncoding, NotEncodable};
 use crate::debezium::{Encoding, json_schema};
 use crate::{CdcError, CdcResult, RowSchema};
 use bytes::Bytes;
 use kulya_schema::{EncodingId, Format, SchemaInfo};
-use serde_json::{Map, Value};
 
 /// How the events of a version of a table are encoded.
 #[derive(Debug)]
@@ -54,14 +53,12 @@ impl TableSchema {
             )));
         };
         if encoding == Encoding::JsonSchema {
-            let annotations = table.column_annotations(str::to_owned);
-            let schema = annotated(&json_schema::of_envelope(envelope, &table.key).to_string(), annotations);
+            let schema = json_schema::of_envelope(envelope, table).to_string();
             let name = envelope.name.clone().unwrap_or_default();
             return Ok(Ok(Self::JsonEvents(SchemaInfo::new(name, Format::Json, schema))));
         }
-        Ok(AvroEncoding::new(envelope, &table.key).map(|avro| {
-            let schema = annotated(avro.schema(), table.column_annotations(field_name));
-            let schema = SchemaInfo::new(avro.type_name(), Format::Avro, schema);
+        Ok(AvroEncoding::of_table(envelope, table).map(|avro| {
+            let schema = SchemaInfo::new(avro.type_name(), Format::Avro, avro.schema());
             Self::AvroEvents(schema, Box::new(avro))
         }))
     }
@@ -84,17 +81,6 @@ impl TableSchema {
             Self::JsonEvents(_) => EventEncoder::Json(id.header()),
             Self::AvroEvents(_, avro) => EventEncoder::Avro(id.header(), avro),
         }
-    }
-}
-
-/// Adds to the schema of events what is known of older rows of the table.
-fn annotated(schema: &str, annotations: Map<String, Value>) -> String {
-    match serde_json::from_str(schema) {
-        Ok(Value::Object(mut members)) if !annotations.is_empty() => {
-            members.insert("x-columns".into(), Value::Object(annotations));
-            Value::Object(members).to_string()
-        }
-        _ => schema.to_owned(),
     }
 }
 

@@ -40,8 +40,7 @@ async fn statements_have_the_effect_that_mysql_has() {
 async fn compare(variable: &str, expected: usize) {
     let _alone = super::SERVER.lock().await;
     let url = std::env::var(variable).unwrap();
-    let mut connection = Connection::open(&ConnectionSettings::parse(&url).unwrap()).await.unwrap();
-    session::prepare(&mut connection).await.unwrap();
+    let mut connection = session::open(&ConnectionSettings::parse(&url).unwrap()).await.unwrap();
     let facts = ServerFacts::read(&mut connection).await.unwrap();
     let (mut accepted, mut refused, mut wrong) = (0, Vec::new(), Vec::new());
     let mut unchanged = None;

@@ -313,8 +313,7 @@ fn changed_tables(change: &Change) -> Vec<&TableName> {
 }
 
 async fn connect(settings: &ConnectionSettings) -> Connection {
-    let mut connection = Connection::open(settings).await.unwrap();
-    session::prepare(&mut connection).await.unwrap();
+    let mut connection = session::open(settings).await.unwrap();
     for statement in ["SET foreign_key_checks = 0", "SET innodb_strict_mode = 0"] {
         connection.query(statement).await.unwrap();
     }
