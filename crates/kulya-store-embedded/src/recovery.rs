@@ -3,7 +3,7 @@
 //! acknowledged: they are truncated) from damage of acknowledged data (the store does not open, and the
 //! error has the position).
 
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint::{self, Checkpoint, StagedChunks};
 use crate::error::{corrupt_log, disk_error, index_error};
 use crate::folder::{self, Folder};
 use crate::frame::LogEnd;
@@ -80,7 +80,8 @@ fn index_matches(folder: &Folder, state: &State, names: &[LogName]) -> Result<bo
 fn replay_after_checkpoint(folder: &Folder, mut state: State, names: &[LogName]) -> Result<Recovery> {
     let (end, position) = (state.end, state.position);
     let (files, writers) = (state.files.clone(), state.writers.clone());
-    let checkpoint = Some(Checkpoint { end, position, files, writers });
+    let staged = StagedChunks::of(&state);
+    let checkpoint = Some(Checkpoint { end, position, files, writers, staged });
     let current =
         state.files.by_id.get(&position.file).map(|info| info.name).expect("the index matches the folder");
     let newer: Vec<LogName> = names.iter().filter(|name| name.first > current.last).copied().collect();

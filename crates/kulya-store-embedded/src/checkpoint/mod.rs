@@ -12,11 +12,12 @@ use crate::frame::LogEnd;
 use crate::index::{self, BLOCK_EXTENTS, Index, IndexChange};
 use crate::log_name::{LogName, LogPosition};
 use crate::op::SegmentKey;
-use crate::state::{self, LogFiles, LogInfo, Segment, Slot, StagedEvents, StagedRuns, State, Stream, Table};
+use crate::state::{self, LogFiles, LogInfo, Segment, Slot, State, Stream, Table};
 use kulya_store::{
     CommitReceipt, Retention, Scope, StreamId, TableId, Version, WriterId, WriterMark, WriterMarks,
 };
 use serde::{Deserialize, Serialize};
+pub(crate) use staged::StagedChunks;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub(crate) struct Checkpoint {
     pub(crate) files: LogFiles,
     /// The last commit number of each writer.
     pub(crate) writers: WriterMarks,
+    /// The open transactions.
+    pub(crate) staged: StagedChunks,
 }
 
 /// The state without extents and table entries.
@@ -51,7 +54,7 @@ pub(crate) struct CatalogRecord {
     writers: Vec<(u128, u64)>,
     /// Id, version, number of changes.
     outcomes: Vec<(u64, u64, u32)>,
-    staged: Vec<(u64, StagedRuns)>,
+    pub(crate) staged: StagedChunks,
     garbage_streams: Vec<u32>,
     garbage_tables: Vec<u32>,
 }
@@ -59,7 +62,7 @@ pub(crate) struct CatalogRecord {
 impl CatalogRecord {
     /// Drops what only the index needs.
     pub(crate) fn catalog_only(mut self) -> Self {
-        self.staged.clear();
+        self.staged = StagedChunks::default();
         self.garbage_streams.clear();
         self.garbage_tables.clear();
         self
@@ -170,7 +173,7 @@ pub(crate) struct PendingCheckpoint {
     pub(crate) writers: WriterMarks,
 }
 
-/// Copies what is not in the index yet from the state.
+/// Copies what is not in the index yet from the state, without open transactions.
 pub(crate) fn prepare(state: &State) -> PendingCheckpoint {
     let mut pending = PendingCheckpoint {
         end: state.end,
@@ -204,6 +207,14 @@ pub(crate) fn prepare(state: &State) -> PendingCheckpoint {
         pending.changes.push((key, Some(start.start.to_be_bytes().to_vec())));
     }
     pending
+}
+
+impl PendingCheckpoint {
+    /// Adds the open transactions; `indexed` are those of the last checkpoint.
+    pub(crate) fn with_staged(mut self, state: &State, indexed: &StagedChunks) -> Self {
+        self.changes.extend(staged::changes(state, indexed));
+        self
+    }
 }
 
 fn prepare_segment(key: SegmentKey, segment: &Segment, pending: &mut PendingCheckpoint) {
@@ -315,7 +326,7 @@ pub(crate) fn record(state: &State) -> CatalogRecord {
             .collect(),
         writers: state.writers.oldest_first().map(|mark| (mark.writer.0, mark.event_number)).collect(),
         outcomes: state.outcomes.iter().map(outcome).collect(),
-        staged: state.staged.iter().map(|(id, staged)| (*id, staged.runs.clone())).collect(),
+        staged: StagedChunks::of(state),
         garbage_streams: state.garbage.streams.iter().copied().collect(),
         garbage_tables: state.garbage.tables.iter().copied().collect(),
     }
@@ -336,6 +347,7 @@ pub(crate) fn load(index: &Arc<dyn Index>) -> io::Result<Option<State>> {
     // a compaction may have added a file since the checkpoint
     let above = state.files.by_id.keys().next_back().map_or(0, |last| last.saturating_add(1));
     state.files.next = record.next_file.max(above);
+    state.staged = staged::read(&**index, &record.staged)?;
     restore(record, &mut state).map_err(io::Error::other)?;
     Ok(Some(state))
 }
@@ -382,8 +394,6 @@ fn restore(record: CatalogRecord, state: &mut State) -> kulya_store::Result<()> 
     for (id, version, changes) in record.outcomes {
         state.record_outcome(id, version, changes);
     }
-    let staged = |(id, runs)| (id, StagedEvents { runs, events: 0 });
-    state.staged = record.staged.into_iter().map(staged).collect();
     state.garbage.streams.extend(record.garbage_streams);
     state.garbage.tables.extend(record.garbage_tables);
     Ok(())
@@ -391,15 +401,11 @@ fn restore(record: CatalogRecord, state: &mut State) -> kulya_store::Result<()> 
 
 /// Encodes a value, after a checksum, since the content decides which part of the log is replayed.
 fn encode(value: &impl Serialize) -> Vec<u8> {
-    // a record may have megabytes: of the exact size, as the index keeps it in memory
-    let length = postcard::experimental::serialized_size(value);
-    let mut bytes = Vec::with_capacity(4 + length.expect("serializing to memory does not fail"));
-    bytes.extend([0; 4]);
-    let mut bytes = postcard::to_extend(value, bytes).expect("serializing to memory does not fail");
-    if let Some((checksum, value)) = bytes.split_first_chunk_mut::<4>() {
-        *checksum = crc32c::crc32c(value).to_be_bytes();
-    }
-    bytes
+    add_checksum(&postcard::to_stdvec(value).expect("serializing to memory does not fail"))
+}
+
+fn add_checksum(bytes: &[u8]) -> Vec<u8> {
+    [&crc32c::crc32c(bytes).to_be_bytes(), bytes].concat()
 }
 
 fn verify_checksum(bytes: &[u8]) -> io::Result<&[u8]> {

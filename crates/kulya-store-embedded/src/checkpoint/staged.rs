@@ -1,104 +1,62 @@
-//! The runs of an open transaction in the record: a sequence of extents, read from and written to the
-//! packed form.
+//! The runs of open transactions in the index: each chunk is an entry of its own, so that a checkpoint only
+//! writes what was staged since the one before, whatever the size of the transaction.
 
-use crate::extent::Extent;
-use crate::op::SegmentKey;
-use crate::state::StagedRuns;
-use serde::de::{SeqAccess, Visitor};
-use serde::ser::SerializeSeq;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::fmt;
+use super::{add_checksum, verify_checksum};
+use crate::index::{self, Index, IndexChange};
+use crate::state::{StagedEvents, StagedRuns, State};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
 
-#[derive(Serialize, Deserialize)]
-struct StagedRecord {
-    segment: (u32, u32),
-    start: u64,
-    file: u32,
-    position: u64,
-    length: u32,
-    checksum: u32,
-}
+/// The number of chunks of each open transaction.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct StagedChunks(BTreeMap<u64, u32>);
 
-impl StagedRecord {
-    fn new((segment, extent): (SegmentKey, Extent)) -> Self {
-        Self {
-            segment: (segment.stream, segment.number),
-            start: extent.start,
-            file: extent.file,
-            position: extent.position,
-            length: extent.length,
-            checksum: extent.checksum,
-        }
+impl StagedChunks {
+    /// Returns those of a state.
+    pub(crate) fn of(state: &State) -> Self {
+        let count = |staged: &StagedEvents| staged.runs.chunks().len() as u32;
+        Self(state.staged.iter().map(|(transaction, staged)| (*transaction, count(staged))).collect())
     }
 
-    fn run(self) -> (SegmentKey, Extent) {
-        let Self { segment: (stream, number), start, file, position, length, checksum } = self;
-        (SegmentKey { stream, number }, Extent { start, time: 0, file, position, length, checksum })
+    fn of_transaction(&self, transaction: u64) -> u32 {
+        self.0.get(&transaction).copied().unwrap_or_default()
     }
 }
 
-impl Serialize for StagedRuns {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut records = serializer.serialize_seq(Some(self.len()))?;
-        for run in self.iter() {
-            records.serialize_element(&StagedRecord::new(run))?;
+/// Returns the changes of the index from the last checkpoint, which had `indexed`, to a state.
+pub(super) fn changes(state: &State, indexed: &StagedChunks) -> Vec<IndexChange> {
+    let mut changes = Vec::new();
+    for (transaction, staged) in &state.staged {
+        // the last chunk of the checkpoint before may have grown
+        let first = indexed.of_transaction(*transaction).saturating_sub(1);
+        for (number, chunk) in (0..).zip(staged.runs.chunks()).skip(first as usize) {
+            changes.push((index::staged_chunk_key(*transaction, number), Some(add_checksum(chunk))));
         }
-        records.end()
     }
+    for (transaction, count) in &indexed.0 {
+        if !state.staged.contains_key(transaction) {
+            let key = |number| index::staged_chunk_key(*transaction, number);
+            changes.extend((0..*count).map(|number| (key(number), None)));
+        }
+    }
+    changes
 }
 
-impl<'de> Deserialize<'de> for StagedRuns {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Records;
-        impl<'de> Visitor<'de> for Records {
-            type Value = StagedRuns;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a sequence of extents")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut records: A) -> Result<StagedRuns, A::Error> {
-                let mut runs = StagedRuns::default();
-                while let Some(record) = records.next_element::<StagedRecord>()? {
-                    let (segment, extent) = record.run();
-                    runs.push(segment, &extent);
-                }
-                Ok(runs)
-            }
-        }
-        deserializer.deserialize_seq(Records)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn record_is_that_of_a_list(
-            runs in prop::collection::vec(any::<((u32, u32), (u64, u32, u64, u32, u32))>(), 0..100),
-        ) {
-            let mut packed = StagedRuns::default();
-            let mut list = Vec::new();
-            for (segment, (start, file, position, length, checksum)) in runs {
-                let record = || StagedRecord { segment, start, file, position, length, checksum };
-                let (segment, extent) = record().run();
-                packed.push(segment, &extent);
-                list.push(record());
-            }
-            let bytes = postcard::to_stdvec(&list).unwrap();
-            prop_assert_eq!(&postcard::to_stdvec(&packed).unwrap(), &bytes);
-            let read: StagedRuns = postcard::from_bytes(&bytes).unwrap();
-            prop_assert!(read.iter().eq(packed.iter()));
-            prop_assert!(read.segments().eq(packed.segments()));
-            prop_assert!(read.files().eq(packed.files()));
-        }
-
-        #[test]
-        fn any_bytes_are_read_or_rejected(bytes: Vec<u8>) {
-            let _ = postcard::from_bytes::<StagedRuns>(&bytes);
-        }
-    }
+/// Reads the open transactions of a checkpoint.
+///
+/// # Errors
+/// I/O errors; `InvalidData` if a chunk is missing or damaged.
+pub(super) fn read(index: &dyn Index, indexed: &StagedChunks) -> io::Result<HashMap<u64, StagedEvents>> {
+    let chunk = |transaction, number| {
+        let stored = index.get(&index::staged_chunk_key(transaction, number))?.ok_or_else(index::corrupt)?;
+        Ok(verify_checksum(&stored)?.to_vec())
+    };
+    let staged = |(transaction, count): (&u64, &u32)| {
+        let chunks = (0..*count).map(|number| chunk(*transaction, number));
+        let chunks: Vec<Vec<u8>> = chunks.collect::<io::Result<_>>()?;
+        let runs = StagedRuns::from_chunks(chunks).ok_or_else(index::corrupt)?;
+        Ok((*transaction, StagedEvents { runs, events: 0 }))
+    };
+    indexed.0.iter().map(staged).collect()
 }

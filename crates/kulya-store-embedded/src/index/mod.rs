@@ -5,14 +5,15 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `d` | the [checkpoint](crate::checkpoint): the state after some frame, without extents and entries |
+//! | `e` | the [checkpoint](crate::checkpoint): the state after some frame, without what the other keys have |
 //! | `g` | the log files that the other entries refer to |
 //! | `x` stream u32, segment u32, start u64 | a block of extents of the segment, from `start` on |
 //! | `k` table u32, key | a table entry: version u64, log file u32, value |
 //! | `t` log file u32, transaction u64, stream u32, segment u32 | a committed transaction's start in the segment |
+//! | `s` transaction u64, number u32 | a chunk of the packed runs of an open transaction's events, after its CRC-32C |
 //!
-//! A `t` entry covers the events that were staged in that log file. `c` and `f` are of format 2: an index
-//! that only has these is rebuilt. Numbers are big-endian, so that keys sort in the order of the numbers.
+//! A `t` entry covers the events that were staged in that log file. `c` and `f` are of format 2, and `d` had
+//! the runs of open transactions in it: an index that only has these is rebuilt. Numbers are big-endian, so that keys sort in the order of the numbers.
 
 mod blocks;
 mod lsm;
@@ -73,7 +74,7 @@ pub trait Index: Send + Sync + 'static {
     fn clear(&self) -> io::Result<()>;
 }
 
-pub(crate) const CHECKPOINT: &[u8] = b"d";
+pub(crate) const CHECKPOINT: &[u8] = b"e";
 pub(crate) const FILES: &[u8] = b"g";
 
 /// Returns the key of the block that starts at `start`.
@@ -168,6 +169,15 @@ pub(crate) fn staged_range(file: u32) -> (Vec<u8>, Vec<u8>) {
     let mut end = staged_key(file, u64::MAX, last);
     end.push(0);
     (staged_key(file, 0, first), end)
+}
+
+/// Returns the key of a chunk of an open transaction's runs.
+pub(crate) fn staged_chunk_key(transaction: u64, number: u32) -> Vec<u8> {
+    let mut key = Vec::with_capacity(13);
+    key.put_u8(b's');
+    key.put_u64(transaction);
+    key.put_u32(number);
+    key
 }
 
 /// Returns the error for an index with invalid content.

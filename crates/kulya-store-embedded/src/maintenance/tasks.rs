@@ -65,7 +65,10 @@ impl Maintenance {
 
     /// First half of a checkpoint: copies what is not in the index.
     pub(crate) fn prepare_checkpoint(&self) -> checkpoint::PendingCheckpoint {
-        checkpoint::prepare(&self.read())
+        let none = checkpoint::StagedChunks::default();
+        let indexed = self.last.as_ref().map_or(&none, |last| &last.staged);
+        let state = self.read();
+        checkpoint::prepare(&state).with_staged(&state, indexed)
     }
 
     /// Second half of a checkpoint, after the log is synced up to it: writes it to the index.
@@ -83,6 +86,7 @@ impl Maintenance {
             position: pending.position,
             files: std::mem::take(&mut pending.files),
             writers: std::mem::take(&mut pending.writers),
+            staged: pending.record.staged.clone(),
         });
         let mut state = self.write();
         state.files.remove_live_all(&replaced);

@@ -4,6 +4,7 @@
 mod damage;
 mod maintenance;
 mod space;
+mod staged;
 
 use crate::disk::{Disk, FileSystem, InPlaceFile, LockOutcome, LogFile, ReadFile};
 use crate::{EmbeddedStore, Options};
