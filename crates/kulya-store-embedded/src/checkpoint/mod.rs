@@ -5,8 +5,10 @@
 //! the log is synced up to there, the copy is written to the index in one batch, and only then dropped from
 //! the state. So the index never contains anything that the log could still lose.
 
+mod checksum;
 mod staged;
 
+use self::checksum::{add_checksum, verify_checksum};
 use crate::extent::Extent;
 use crate::frame::LogEnd;
 use crate::index::{self, BLOCK_EXTENTS, Index, IndexChange};
@@ -402,13 +404,4 @@ fn restore(record: CatalogRecord, state: &mut State) -> kulya_store::Result<()> 
 /// Encodes a value, after a checksum, since the content decides which part of the log is replayed.
 fn encode(value: &impl Serialize) -> Vec<u8> {
     add_checksum(&postcard::to_stdvec(value).expect("serializing to memory does not fail"))
-}
-
-fn add_checksum(bytes: &[u8]) -> Vec<u8> {
-    [&crc32c::crc32c(bytes).to_be_bytes(), bytes].concat()
-}
-
-fn verify_checksum(bytes: &[u8]) -> io::Result<&[u8]> {
-    let (checksum, bytes) = bytes.split_first_chunk::<4>().ok_or_else(index::corrupt)?;
-    if crc32c::crc32c(bytes) == u32::from_be_bytes(*checksum) { Ok(bytes) } else { Err(index::corrupt()) }
 }

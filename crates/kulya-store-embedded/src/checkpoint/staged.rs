@@ -1,7 +1,7 @@
 //! The runs of open transactions in the index: each chunk is an entry of its own, so that a checkpoint only
 //! writes what was staged since the one before, whatever the size of the transaction.
 
-use super::{add_checksum, verify_checksum};
+use super::checksum::{add_checksum, verify_checksum};
 use crate::index::{self, Index, IndexChange};
 use crate::state::{StagedEvents, StagedRuns, State};
 use serde::{Deserialize, Serialize};

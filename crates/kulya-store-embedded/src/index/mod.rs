@@ -10,10 +10,11 @@
 //! | `x` stream u32, segment u32, start u64 | a block of extents of the segment, from `start` on |
 //! | `k` table u32, key | a table entry: version u64, log file u32, value |
 //! | `t` log file u32, transaction u64, stream u32, segment u32 | a committed transaction's start in the segment |
-//! | `s` transaction u64, number u32 | a chunk of the packed runs of an open transaction's events, after its CRC-32C |
+//! | `s` transaction u64, number u32 | CRC-32C u32, and a chunk of the packed runs of an open transaction |
 //!
 //! A `t` entry covers the events that were staged in that log file. `c` and `f` are of format 2, and `d` had
-//! the runs of open transactions in it: an index that only has these is rebuilt. Numbers are big-endian, so that keys sort in the order of the numbers.
+//! the runs of open transactions in it: an index that only has these is rebuilt. Numbers are big-endian, so
+//! that keys sort in the order of the numbers.
 
 mod blocks;
 mod lsm;
