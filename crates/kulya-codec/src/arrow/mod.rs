@@ -8,6 +8,7 @@
 //! - [`rows_to_batch`]: rows that are JSON objects, such as these.
 
 mod avro;
+mod batch_decoder;
 mod change_event;
 mod changelog;
 mod column;
@@ -16,6 +17,7 @@ mod json;
 mod row_history;
 
 pub use avro::AvroBatchDecoder;
+pub use batch_decoder::{BatchDecoder, BatchEncoder, Decoded, DecodedBatch, RowKind};
 pub use change_event::{change_event_json, row_schema};
 pub use changelog::CurrentRows;
 pub use column::{Column, ColumnType, arrow_schema, columns, primary_key};
