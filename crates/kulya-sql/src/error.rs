@@ -34,6 +34,11 @@ impl SqlError {
         self
     }
 
+    /// Creates the error of a thread that panicked; standard error has the panic's message.
+    pub(crate) fn internal() -> Self {
+        Self::new("the query failed by an internal error of Kulya: please report the statement")
+    }
+
     pub(crate) fn not_supported(what: impl std::fmt::Display) -> Self {
         Self::new(format!("{what} is not supported yet"))
     }

@@ -1,12 +1,10 @@
-//! Limits on the length and nesting of statements. They are checked on the tokens, and on the logical plan
-//! before it is optimized, so that no statement overflows a stack or expands to a plan of exponential size.
+//! Limits on the length and nesting of statements. They are checked on the tokens, so that no statement
+//! overflows a stack.
 //!
 //! The parser, the planner and the optimizer are recursive: `a + b + c + …` is a tree as deep as it is long.
 //! Statements within the limits fit the stacks of [`crate::engine`]; tests run statements at each limit.
 
 use crate::{SqlError, SqlResult};
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use std::collections::HashMap;
@@ -29,10 +27,6 @@ pub(crate) const PARSER_RECURSION: usize = 2 * MAX_NESTING + MAX_OPERATORS;
 const MAX_EXPANDED: usize = 1000;
 /// The maximum number of SELECT in one statement.
 const MAX_SELECTS: usize = 220;
-/// The maximum number of operators of a plan, after common table expressions are inlined.
-const MAX_PLAN_NODES: usize = 20_000;
-/// The maximum depth of a plan.
-const MAX_PLAN_DEPTH: usize = 400;
 
 /// The kind of a nesting level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,33 +192,6 @@ pub(crate) fn check(text: &str, tokens: &[TokenWithSpan]) -> SqlResult<()> {
         }
     }
     Ok(())
-}
-
-/// Checks the size and depth of a plan, which common table expressions that reference each other repeatedly
-/// can make exponential.
-pub(crate) fn check_plan(plan: &LogicalPlan) -> SqlResult<()> {
-    let mut nodes = 0;
-    let visited = plan.apply_with_subqueries(|_| {
-        nodes += 1;
-        Ok(if nodes > MAX_PLAN_NODES { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    });
-    visited?;
-    if nodes > MAX_PLAN_NODES {
-        return Err(SqlError::new(format!(
-            "the query plan has more than {MAX_PLAN_NODES} operators once common table expressions are inlined: split it"
-        )));
-    }
-    if depth(plan) > MAX_PLAN_DEPTH {
-        return Err(SqlError::new(format!(
-            "the query plan is more than {MAX_PLAN_DEPTH} operators deep: split it"
-        )));
-    }
-    Ok(())
-}
-
-/// Returns the depth of a plan; recursive, so called only on plans of limited size.
-fn depth(plan: &LogicalPlan) -> usize {
-    1 + plan.inputs().into_iter().map(depth).max().unwrap_or_default()
 }
 
 /// Returns whether a keyword combines two relations.

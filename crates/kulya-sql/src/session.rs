@@ -1,15 +1,15 @@
 //! A user's session: its catalogs, the current catalog and database, and the execution of statements.
 
-use crate::backend::CatalogBackend;
-use crate::catalog;
-use crate::catalog_options::{CatalogOptions, parse_catalog_options};
-use crate::decode_errors::SkippedEvents;
-use crate::engine::{DefaultPath, QueryEngine, QueryLimits, ResolvedTable, RowStream};
+use crate::catalog::{self, CatalogBackend, CatalogOptions, parse_catalog_options};
+use crate::data_types::type_name;
+use crate::engine::{DefaultPath, QueryEngine, QueryLimits, RowStream, TablePath};
 use crate::output::StatementResult;
+use crate::scan::SkippedEvents;
 use crate::statement::{self, Statement};
-use crate::type_names::type_name;
+use crate::table::{StreamTable, TableDefinition};
 use crate::{SqlError, SqlResult};
 use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -264,8 +264,8 @@ impl Session {
         })
     }
 
-    /// Looks a table up.
-    async fn find_table(&self, path: &[String]) -> SqlResult<ResolvedTable> {
+    /// Looks a table up: its full path and its definition.
+    async fn find_table(&self, path: &[String]) -> SqlResult<(TablePath, TableDefinition)> {
         let (catalog, database, name) = self.resolve(path)?;
         let found = match self.backend(&catalog) {
             Ok(backend) => catalog::find_table(backend, &catalog, &database, &name).await,
@@ -279,11 +279,11 @@ impl Session {
             }
             _ => error,
         };
-        Ok(ResolvedTable { table: found.map_err(with_hint)?, catalog, database, name })
+        Ok((TablePath { catalog, database, name }, found.map_err(with_hint)?))
     }
 
     async fn describe(&self, path: &[String]) -> SqlResult<StatementResult> {
-        let table = self.find_table(path).await?.table;
+        let (_, table) = self.find_table(path).await?;
         let key = table.key();
         let rows = table.schema.fields().iter().map(|field| {
             let key =
@@ -305,11 +305,12 @@ impl Session {
         let parsed = engine.parse(sql, DefaultPath { catalog: self.catalog.clone(), database }).await?;
         let mut tables = Vec::new();
         for reference in &parsed.references {
-            let resolved = self.find_table(&parts(reference)).await?;
-            let table = resolved.table.with_decode_error_policy(policy, &skipped);
-            tables.push(ResolvedTable { table, ..resolved });
+            let (path, definition) = self.find_table(&parts(reference)).await?;
+            let CatalogBackend { store, registry } = self.backend(&path.catalog)?.clone();
+            let table = StreamTable::new(definition, store, registry, policy, &skipped);
+            tables.push((path, Arc::new(table) as Arc<dyn TableProvider>));
         }
-        engine.run(parsed, tables, skipped).await
+        engine.run(parsed, tables, Box::new(move || skipped.warning().into_iter().collect())).await
     }
 }
 

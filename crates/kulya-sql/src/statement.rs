@@ -3,8 +3,8 @@
 //!
 //! Names are case-sensitive and may be quoted in backticks; a quote in a string literal is doubled.
 
-use crate::decode_errors::{DecodeErrorPolicy, OPTION};
 use crate::limits;
+use crate::scan::{DecodeErrorPolicy, OPTION};
 use crate::{SqlError, SqlResult};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};

@@ -1,6 +1,8 @@
 //! Results of statements, and their output formats.
 
-use crate::{SqlError, SqlResult, extreme_times};
+mod extreme_times;
+
+use crate::{SqlError, SqlResult};
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::util::pretty::pretty_format_batches_with_schema;

@@ -1,7 +1,7 @@
-//! Table lookup in a catalog: scopes of the store are databases, streams with a registry group are tables.
+//! Look-up of a table in a catalog: for each statement again, so that schemas are never cached.
 
-use crate::backend::CatalogBackend;
-use crate::table::Table;
+use super::backend::CatalogBackend;
+use crate::table::TableDefinition;
 use crate::{SqlError, SqlResult};
 use kulya_store::{ErrorKind, StreamId};
 
@@ -11,7 +11,7 @@ pub(crate) async fn find_table(
     catalog: &str,
     database: &str,
     name: &str,
-) -> SqlResult<Table> {
+) -> SqlResult<TableDefinition> {
     backend.check_database(catalog, database).await?;
     let unknown =
         || SqlError::new(format!("database {database} has no table {name}: SHOW TABLES lists them"));
@@ -30,7 +30,8 @@ pub(crate) async fn find_table(
     let latest = versions.into_iter().max_by_key(|version| version.version.id);
     let latest =
         latest.ok_or_else(|| SqlError::new(format!("table {name} has no schema in its group yet")))?;
-    let mut table = Table::new(backend.clone(), stream, group.clone(), &properties, latest.schema)?;
+    let mut table =
+        TableDefinition::new(&backend.registry, stream, group.clone(), &properties, latest.schema)?;
     if table.is_changelog() {
         let type_name = Some(latest.version.type_name.as_str());
         let mut versions = backend.registry.schema_versions(&group, type_name).await?;
