@@ -40,7 +40,7 @@ pub use arrow;
 pub use async_trait;
 pub use catalog::{CatalogBackend, CatalogOptions, Security, StoreAddress};
 pub use engine::{QueryLimits, RowStream};
-pub use error::{SqlError, SqlResult};
+pub use error::{SqlError, SqlErrorKind, SqlResult};
 pub use kulya_codec::arrow::CurrentRows;
 pub use kulya_registry_api;
 pub use kulya_schema;

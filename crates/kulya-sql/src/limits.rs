@@ -4,7 +4,7 @@
 //! The parser, the planner and the optimizer are recursive: `a + b + c + …` is a tree as deep as it is long.
 //! Statements within the limits fit the stacks of [`crate::engine`]; tests run statements at each limit.
 
-use crate::{SqlError, SqlResult};
+use crate::{SqlError, SqlErrorKind, SqlResult};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use std::collections::HashMap;
@@ -70,10 +70,10 @@ impl Level {
 /// Checks that a statement is not too long, too deeply nested, or has too many queries and joins.
 pub(crate) fn check(text: &str, tokens: &[TokenWithSpan]) -> SqlResult<()> {
     if text.len() > MAX_STATEMENT_BYTES {
-        return Err(SqlError::new(format!(
-            "the statement has {} bytes of text: the limit is {MAX_STATEMENT_BYTES}",
-            text.len()
-        )));
+        return Err(SqlError::new(
+            SqlErrorKind::TooComplex,
+            format!("the statement has {} bytes of text: the limit is {MAX_STATEMENT_BYTES}", text.len()),
+        ));
     }
     let (mut levels, mut enclosing, mut combined) = (vec![Level::new(Enclosure::Statement, true)], 0, 0);
     let mut previous = &Token::LParen;
@@ -166,29 +166,42 @@ pub(crate) fn check(text: &str, tokens: &[TokenWithSpan]) -> SqlResult<()> {
             previous = token;
         }
         if levels.iter().filter(|level| level.is_subquery).count() > MAX_SUBQUERIES {
-            return Err(SqlError::new(format!(
-                "subqueries in expressions are nested more than {MAX_SUBQUERIES} deep: use joins or WITH"
-            )));
+            return Err(SqlError::new(
+                SqlErrorKind::TooComplex,
+                format!(
+                    "subqueries in expressions are nested more than {MAX_SUBQUERIES} deep: use joins or WITH"
+                ),
+            ));
         }
         if levels.len() > MAX_NESTING {
-            return Err(SqlError::new(format!(
-                "the statement is nested too deeply: brackets and CASE may be nested {MAX_NESTING} deep"
-            )));
+            return Err(SqlError::new(
+                SqlErrorKind::TooComplex,
+                format!(
+                    "the statement is nested too deeply: brackets and CASE may be nested {MAX_NESTING} deep"
+                ),
+            ));
         }
         if enclosing + levels.last().map_or(0, |level| level.operators) > MAX_OPERATORS {
-            return Err(SqlError::new(format!(
-                "an expression has more than {MAX_OPERATORS} operators in a row: shorten it, or use IN (…) for many values of one column"
-            )));
+            return Err(SqlError::new(
+                SqlErrorKind::TooComplex,
+                format!(
+                    "an expression has more than {MAX_OPERATORS} operators in a row: shorten it, or use IN (…) for many values of one column"
+                ),
+            ));
         }
         if levels.iter().any(|level| level.query_count > MAX_EXPANDED) || selects > MAX_SELECTS {
-            return Err(SqlError::new(format!(
-                "the statement has more than {MAX_SELECTS} queries, or more than {MAX_EXPANDED} once WITH is inlined: split it"
-            )));
+            return Err(SqlError::new(
+                SqlErrorKind::TooComplex,
+                format!(
+                    "the statement has more than {MAX_SELECTS} queries, or more than {MAX_EXPANDED} once WITH is inlined: split it"
+                ),
+            ));
         }
         if combined > MAX_COMBINED {
-            return Err(SqlError::new(format!(
-                "the statement has more than {MAX_COMBINED} set operations and joins: split it"
-            )));
+            return Err(SqlError::new(
+                SqlErrorKind::TooComplex,
+                format!("the statement has more than {MAX_COMBINED} set operations and joins: split it"),
+            ));
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use crate::output::StatementResult;
 use crate::scan::SkippedEvents;
 use crate::statement::{self, Statement};
 use crate::table::{StreamTable, TableDefinition};
-use crate::{SqlError, SqlResult};
+use crate::{SqlError, SqlErrorKind, SqlResult};
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
@@ -141,9 +141,10 @@ impl Session {
             }
             Statement::DropCatalog { name, if_exists } => {
                 if name == self.catalog {
-                    return Err(SqlError::new(format!(
-                        "catalog {name} is the current one: select another by USE CATALOG first"
-                    )));
+                    return Err(SqlError::new(
+                        SqlErrorKind::InUse,
+                        format!("catalog {name} is the current one: select another by USE CATALOG first"),
+                    ));
                 }
                 if self.catalogs.remove(&name).is_none() && !if_exists {
                     return Err(self.no_catalog(&name));
@@ -201,15 +202,22 @@ impl Session {
 
     fn no_catalog(&self, name: &str) -> SqlError {
         if self.catalogs.is_empty() {
-            return SqlError::new(format!("no catalog is selected: {}", self.no_catalog_reason));
+            return SqlError::new(
+                SqlErrorKind::UnknownCatalog,
+                format!("no catalog is selected: {}", self.no_catalog_reason),
+            );
         }
         if name.is_empty() {
             return SqlError::new(
+                SqlErrorKind::UnknownCatalog,
                 "no catalog is selected: SHOW CATALOGS lists them, USE CATALOG selects one",
             );
         }
         let existing: Vec<_> = self.catalogs.keys().map(String::as_str).collect();
-        SqlError::new(format!("catalog {name} does not exist: catalogs are {}", existing.join(", ")))
+        SqlError::new(
+            SqlErrorKind::UnknownCatalog,
+            format!("catalog {name} does not exist: catalogs are {}", existing.join(", ")),
+        )
     }
 
     fn backend(&self, catalog: &str) -> SqlResult<&CatalogBackend> {
@@ -217,7 +225,12 @@ impl Session {
     }
 
     fn database(&self) -> SqlResult<&str> {
-        let none = || SqlError::new("no database is selected: SHOW DATABASES lists them, USE selects one");
+        let none = || {
+            SqlError::new(
+                SqlErrorKind::UnknownDatabase,
+                "no database is selected: SHOW DATABASES lists them, USE selects one",
+            )
+        };
         self.database.as_deref().ok_or_else(none)
     }
 
@@ -231,7 +244,7 @@ impl Session {
             if if_not_exists {
                 return Ok(StatementResult::Completed(format!("catalog {name} exists")));
             }
-            return Err(SqlError::new(format!("catalog {name} exists already")));
+            return Err(SqlError::new(SqlErrorKind::CatalogExists, format!("catalog {name} exists already")));
         }
         let options = parse_catalog_options(&name, options)?;
         let backend = if options.store.is_none() && options.registry.is_none() {
@@ -260,7 +273,9 @@ impl Session {
             [catalog, database, table] => (catalog.clone(), database.clone(), table.clone()),
             [database, table] => (self.catalog.clone(), database.clone(), table.clone()),
             [table] => (self.catalog.clone(), self.database()?.to_owned(), table.clone()),
-            _ => return Err(SqlError::new("a table name has one to three parts")),
+            _ => {
+                return Err(SqlError::new(SqlErrorKind::UnknownTable, "a table name has one to three parts"));
+            }
         })
     }
 
@@ -298,7 +313,7 @@ impl Session {
         if self.engine.is_none() {
             self.engine = Some(QueryEngine::new(self.limits.clone())?);
         }
-        let missing = || SqlError::new("the query engine is not available");
+        let missing = || SqlError::new(SqlErrorKind::Internal, "the query engine is not available");
         let engine = self.engine.as_ref().ok_or_else(missing)?;
         let database = self.database.clone().unwrap_or_default();
         let (policy, skipped) = (statement::decode_error_policy(&sql)?, SkippedEvents::default());

@@ -2,7 +2,7 @@
 
 use super::backend::CatalogBackend;
 use crate::table::TableDefinition;
-use crate::{SqlError, SqlResult};
+use crate::{SqlError, SqlErrorKind, SqlResult};
 use kulya_store::{ErrorKind, StreamId};
 
 /// Looks a table up, with its current schema.
@@ -13,8 +13,12 @@ pub(crate) async fn find_table(
     name: &str,
 ) -> SqlResult<TableDefinition> {
     backend.check_database(catalog, database).await?;
-    let unknown =
-        || SqlError::new(format!("database {database} has no table {name}: SHOW TABLES lists them"));
+    let unknown = || {
+        SqlError::new(
+            SqlErrorKind::UnknownTable,
+            format!("database {database} has no table {name}: SHOW TABLES lists them"),
+        )
+    };
     let stream = StreamId::new(database, name).map_err(|_| unknown())?;
     match backend.store.segments(&stream).await {
         Ok(_) => {}
@@ -22,14 +26,18 @@ pub(crate) async fn find_table(
         Err(error) => return Err(error.into()),
     }
     let Some((group, properties)) = backend.group(&stream).await? else {
-        return Err(SqlError::new(format!(
-            "stream {stream} has no schema: register one in namespace {database}, group {name}, to read it as a table"
-        )));
+        return Err(SqlError::new(
+            SqlErrorKind::UnknownTable,
+            format!(
+                "stream {stream} has no schema: register one in namespace {database}, group {name}, to read it as a table"
+            ),
+        ));
     };
     let versions = backend.registry.latest_schemas(&group, None).await?;
     let latest = versions.into_iter().max_by_key(|version| version.version.id);
-    let latest =
-        latest.ok_or_else(|| SqlError::new(format!("table {name} has no schema in its group yet")))?;
+    let latest = latest.ok_or_else(|| {
+        SqlError::new(SqlErrorKind::UnknownTable, format!("table {name} has no schema in its group yet"))
+    })?;
     let mut table =
         TableDefinition::new(&backend.registry, stream, group.clone(), &properties, latest.schema)?;
     if table.is_changelog() {

@@ -14,7 +14,7 @@ pub use row_stream::RowStream;
 
 use crate::functions;
 use crate::limits;
-use crate::{SqlError, SqlResult};
+use crate::{SqlError, SqlErrorKind, SqlResult};
 use datafusion::catalog::{
     CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider,
 };
@@ -91,7 +91,10 @@ impl QueryEngine {
             .thread_stack_size(EXECUTION_STACK_BYTES)
             .enable_all()
             .build()
-            .map_err(|e| SqlError::new("cannot start the execution threads of queries").because(e))?;
+            .map_err(|e| {
+                SqlError::new(SqlErrorKind::Failed, "cannot start the execution threads of queries")
+                    .because(e)
+            })?;
         let environment = limits.environment()?;
         Ok(Self { runtime: Some(runtime), environment, limits })
     }
@@ -116,7 +119,9 @@ impl QueryEngine {
             .name("kulya-plan".to_owned())
             .stack_size(PLANNING_STACK_BYTES)
             .spawn(plan)
-            .map_err(|e| SqlError::new("cannot start the planning thread of a query").because(e))?;
+            .map_err(|e| {
+                SqlError::new(SqlErrorKind::Failed, "cannot start the planning thread of a query").because(e)
+            })?;
         match references.await {
             Ok(references) => Ok(PendingQuery { references, tables, planned }),
             // parsing failed: the error is sent as the plan

@@ -1,7 +1,7 @@
 //! Limits on the size and depth of a logical plan, checked before it is optimized: a statement within the
 //! limits of its text may expand to a plan of exponential size.
 
-use crate::{SqlError, SqlResult};
+use crate::{SqlError, SqlErrorKind, SqlResult};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
 
@@ -20,14 +20,18 @@ pub(crate) fn check_plan(plan: &LogicalPlan) -> SqlResult<()> {
     });
     visited?;
     if nodes > MAX_PLAN_NODES {
-        return Err(SqlError::new(format!(
-            "the query plan has more than {MAX_PLAN_NODES} operators once common table expressions are inlined: split it"
-        )));
+        return Err(SqlError::new(
+            SqlErrorKind::TooComplex,
+            format!(
+                "the query plan has more than {MAX_PLAN_NODES} operators once common table expressions are inlined: split it"
+            ),
+        ));
     }
     if depth(plan) > MAX_PLAN_DEPTH {
-        return Err(SqlError::new(format!(
-            "the query plan is more than {MAX_PLAN_DEPTH} operators deep: split it"
-        )));
+        return Err(SqlError::new(
+            SqlErrorKind::TooComplex,
+            format!("the query plan is more than {MAX_PLAN_DEPTH} operators deep: split it"),
+        ));
     }
     Ok(())
 }

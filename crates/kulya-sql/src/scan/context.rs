@@ -3,7 +3,7 @@
 
 use super::decode_errors::{DecodeErrorPolicy, SkippedEvents};
 use super::source::SourcePart;
-use crate::{SqlError, SqlResult};
+use crate::{SqlError, SqlErrorKind, SqlResult};
 use kulya_codec::CodecError;
 use kulya_registry_api::{RegistryErrorKind, SchemaRegistry};
 use kulya_schema::GroupId;
@@ -53,5 +53,8 @@ fn decode_error(
     (offset, event): (u64, &[u8]),
     cause: &dyn std::fmt::Display,
 ) -> SqlError {
-    SqlError::new(format!("{} cannot be decoded: {cause}", part.event_name(offset, event)))
+    SqlError::new(
+        SqlErrorKind::UndecodableEvent,
+        format!("{} cannot be decoded: {cause}", part.event_name(offset, event)),
+    )
 }
