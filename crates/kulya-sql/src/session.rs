@@ -2,15 +2,21 @@
 
 use crate::catalog::{self, CatalogBackend, CatalogOptions, parse_catalog_options};
 use crate::data_types::type_name;
+use crate::dialect::{
+    CreateCatalog, Described, Explain, ExplainDetail, OptionDef, ParsedQuery, Show, Statement, StatementKind,
+    TableHint, TableReferenceKind, table_reference,
+};
 use crate::engine::{DefaultPath, QueryEngine, QueryLimits, RowStream, TablePath};
 use crate::output::StatementResult;
-use crate::scan::SkippedEvents;
-use crate::statement::{self, Statement};
+use crate::scan::{DecodeErrorPolicy, OPTION, SkippedEvents};
 use crate::table::{StreamTable, TableDefinition};
 use crate::{SqlError, SqlErrorKind, SqlResult};
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
+use datafusion::common::format::ExplainStatementOptions;
+use datafusion::sql::parser::{ExplainStatement, Statement as DFStatement};
+use datafusion::sql::sqlparser::ast;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -108,7 +114,7 @@ impl Session {
     /// That of the first statement that fails.
     pub async fn execute(&mut self, text: &str) -> SqlResult<Vec<StatementResult>> {
         let mut results = Vec::new();
-        for statement in statement::parse(text)? {
+        for statement in crate::parse_statements(text)? {
             results.push(self.run(statement).await?);
         }
         Ok(results)
@@ -135,11 +141,13 @@ impl Session {
                 &names.into_iter().map(|name| vec![name]).collect::<Vec<_>>(),
             )
         };
-        match statement {
-            Statement::CreateCatalog { name, if_not_exists, options } => {
-                self.create_catalog(name, if_not_exists, options).await
+        let at = statement.position();
+        match statement.kind {
+            StatementKind::CreateCatalog(create) if create.comment.is_none() => {
+                self.create_catalog(create).await
             }
-            Statement::DropCatalog { name, if_exists } => {
+            StatementKind::DropCatalog { name, if_exists } => {
+                let name = name.to_name();
                 if name == self.catalog {
                     return Err(SqlError::new(
                         SqlErrorKind::InUse,
@@ -151,41 +159,48 @@ impl Session {
                 }
                 completed(format!("catalog {name} dropped"))
             }
-            Statement::ShowCatalogs => list("catalog name", self.catalogs.keys().cloned().collect()),
-            Statement::ShowDatabases => {
+            StatementKind::Show(Show::Catalogs { like: None }) => {
+                list("catalog name", self.catalogs.keys().cloned().collect())
+            }
+            StatementKind::Show(Show::Databases { from: None, like: None }) => {
                 list("database name", self.backend(&self.catalog)?.databases().await?)
             }
-            Statement::ShowTables => {
+            StatementKind::Show(Show::Tables { from: None, like: None }) => {
                 let database = self.database()?;
                 list("table name", self.backend(&self.catalog)?.tables(database).await?)
             }
-            Statement::ShowCurrentCatalog => {
+            StatementKind::Show(Show::CurrentCatalog) => {
                 let current = Some(self.catalog.clone()).filter(|name| !name.is_empty());
                 list("current catalog name", current.into_iter().collect())
             }
-            Statement::ShowCurrentDatabase => {
+            StatementKind::Show(Show::CurrentDatabase) => {
                 list("current database name", self.database.iter().cloned().collect())
             }
-            Statement::UseCatalog(name) => {
+            StatementKind::UseCatalog(name) => {
+                let name = name.to_name();
                 let catalog = self.catalogs.get(&name).ok_or_else(|| self.no_catalog(&name))?;
                 self.database = catalog.default_database.clone();
                 self.catalog = name;
                 completed(format!("using {}", self.current_path()))
             }
-            Statement::Use(path) => {
-                let (catalog, database) = match path.as_slice() {
+            StatementKind::Use(path) => {
+                let (catalog, database) = match path.parts.as_slice() {
                     [catalog, database] => (catalog.clone(), database.clone()),
-                    _ => (self.catalog.clone(), path.join(".")),
+                    _ => (self.catalog.clone(), path.to_name()),
                 };
                 self.backend(&catalog)?.check_database(&catalog, &database).await?;
                 (self.catalog, self.database) = (catalog, Some(database));
                 completed(format!("using {}", self.current_path()))
             }
-            Statement::Describe(path) => self.describe(&path).await,
-            Statement::Query(sql) => {
-                let (schema, batches, warnings) = self.query(sql).await?.collect().await?;
+            StatementKind::Describe { what: Described::Table, path, extended: false } => {
+                self.describe(&path.parts).await
+            }
+            kind @ (StatementKind::Query(_) | StatementKind::Explain(_)) => {
+                let (schema, batches, warnings) =
+                    self.query(Statement { kind, ..statement }).await?.collect().await?;
                 Ok(StatementResult::Rows { schema, batches, warnings })
             }
+            other => Err(SqlError::not_supported(other.name()).at(at)),
         }
     }
 
@@ -194,9 +209,9 @@ impl Session {
     /// # Errors
     /// That of the statement; errors during a query are returned by its stream.
     pub async fn start(&mut self, statement: Statement) -> SqlResult<Execution> {
-        match statement {
-            Statement::Query(sql) => self.query(sql).await.map(Execution::Rows),
-            other => self.run(other).await.map(Execution::Finished),
+        match statement.is_query() {
+            true => self.query(statement).await.map(Execution::Rows),
+            false => self.run(statement).await.map(Execution::Finished),
         }
     }
 
@@ -234,12 +249,10 @@ impl Session {
         self.database.as_deref().ok_or_else(none)
     }
 
-    async fn create_catalog(
-        &mut self,
-        name: String,
-        if_not_exists: bool,
-        options: Vec<(String, String)>,
-    ) -> SqlResult<StatementResult> {
+    async fn create_catalog(&mut self, create: CreateCatalog) -> SqlResult<StatementResult> {
+        let CreateCatalog { name, if_not_exists, options, .. } = create;
+        let name = name.to_name();
+        let options = options.into_iter().map(|option| (option.key, option.value)).collect();
         if self.catalogs.contains_key(&name) {
             if if_not_exists {
                 return Ok(StatementResult::Completed(format!("catalog {name} exists")));
@@ -308,25 +321,99 @@ impl Session {
         StatementResult::text_rows(&["name", "type", "null", "key"], &rows.collect::<Vec<_>>())
     }
 
-    /// Starts a query.
-    async fn query(&mut self, sql: String) -> SqlResult<RowStream> {
+    /// Starts a query, or its EXPLAIN.
+    async fn query(&mut self, statement: Statement) -> SqlResult<RowStream> {
         if self.engine.is_none() {
             self.engine = Some(QueryEngine::new(self.limits.clone())?);
         }
         let missing = || SqlError::new(SqlErrorKind::Internal, "the query engine is not available");
         let engine = self.engine.as_ref().ok_or_else(missing)?;
         let database = self.database.clone().unwrap_or_default();
-        let (policy, skipped) = (statement::decode_error_policy(&sql)?, SkippedEvents::default());
-        let parsed = engine.parse(sql, DefaultPath { catalog: self.catalog.clone(), database }).await?;
+        let Query { statement, hints, ignored_hints } = to_datafusion(statement)?;
+        let policies = hints.iter().map(|hint| decode_error_policy(&hint.options));
+        let policies: Vec<DecodeErrorPolicy> = policies.collect::<SqlResult<_>>()?;
+        let skipped = SkippedEvents::default();
+        let path = DefaultPath { catalog: self.catalog.clone(), database };
+        let pending = engine.prepare(statement, path).await?;
         let mut tables = Vec::new();
-        for reference in &parsed.references {
-            let (path, definition) = self.find_table(&parts(reference)).await?;
+        for reference in &pending.references {
+            let mut parts = parts(reference);
+            let hidden = parts.pop().unwrap_or_default();
+            let (name, policy) = match table_reference(&hidden) {
+                TableReferenceKind::Hinted(name, hint) => {
+                    (name, policies.get(hint).copied().unwrap_or_default())
+                }
+                TableReferenceKind::Table(name) => (name, DecodeErrorPolicy::default()),
+                TableReferenceKind::File(_) => return Err(SqlError::internal()),
+            };
+            parts.push(name.to_owned());
+            let (path, definition) = self.find_table(&parts).await?;
             let CatalogBackend { store, registry } = self.backend(&path.catalog)?.clone();
             let table = StreamTable::new(definition, store, registry, policy, &skipped);
-            tables.push((path, Arc::new(table) as Arc<dyn TableProvider>));
+            tables.push((TablePath { name: hidden, ..path }, Arc::new(table) as Arc<dyn TableProvider>));
         }
-        engine.run(parsed, tables, Box::new(move || skipped.warning().into_iter().collect())).await
+        let warnings = move || {
+            let ignored = ignored_hints.iter().map(|hint| format!("the hint {hint} has no effect"));
+            ignored.chain(skipped.warning()).collect()
+        };
+        engine.run(pending, tables, Box::new(warnings)).await
     }
+}
+
+/// A query for DataFusion.
+struct Query {
+    statement: DFStatement,
+    /// The hints, by the numbers in the names of tables.
+    hints: Vec<TableHint>,
+    ignored_hints: Vec<String>,
+}
+
+/// Returns a query, or the EXPLAIN of a query, for DataFusion.
+fn to_datafusion(statement: Statement) -> SqlResult<Query> {
+    let at = statement.position();
+    match statement.kind {
+        StatementKind::Query(ParsedQuery { query, hints, files, system_time, ignored_hints }) => {
+            if let Some(file) = files.first() {
+                let what = format!("a query of the file {}", file.path);
+                return Err(SqlError::not_supported(what).at(file.position.0));
+            }
+            if let Some(position) = system_time {
+                return Err(SqlError::not_supported("FOR SYSTEM_TIME AS OF").at(position.0));
+            }
+            let statement = DFStatement::Statement(Box::new(ast::Statement::Query(query.value)));
+            Ok(Query { statement, hints, ignored_hints })
+        }
+        StatementKind::Explain(Explain { details, statement }) => {
+            let mut options = ExplainStatementOptions::default();
+            for detail in details {
+                match detail {
+                    ExplainDetail::Analyze => options.analyze = true,
+                    ExplainDetail::Verbose => options.verbose = true,
+                    _ => return Err(SqlError::not_supported("this detail of EXPLAIN").at(at)),
+                }
+            }
+            let explained = to_datafusion(Statement { kind: *statement, position: at.into() })?;
+            let statement = Box::new(explained.statement);
+            Ok(Query {
+                statement: DFStatement::Explain(ExplainStatement { options, statement }),
+                ..explained
+            })
+        }
+        other => Err(SqlError::not_supported(format!("EXPLAIN of {}", other.name())).at(at)),
+    }
+}
+
+/// Returns the policy for events that cannot be decoded, of the options of a hint.
+fn decode_error_policy(options: &[OptionDef]) -> SqlResult<DecodeErrorPolicy> {
+    let mut policy = DecodeErrorPolicy::default();
+    for option in options {
+        if option.key != OPTION {
+            let text = format!("option '{}' in a hint", option.key);
+            return Err(SqlError::not_supported(text).at(option.position.0));
+        }
+        policy = DecodeErrorPolicy::parse(&option.value)?;
+    }
+    Ok(policy)
 }
 
 /// Returns the parts of a table reference.

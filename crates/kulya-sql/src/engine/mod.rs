@@ -1,8 +1,8 @@
 //! Query execution by DataFusion: threads, memory pool and spill folder of a session's queries.
 //!
 //! Planning is recursive, so it has a thread with a large stack, of which only the used part takes memory;
-//! [`crate::limits`] bounds the recursion. Execution has its own runtime, so that the caller's runtime stays
-//! responsive while a query computes. Dropping a [`RowStream`] cancels its query.
+//! the limits of [`crate::dialect`] bound the recursion. Execution has its own runtime, so that the caller's
+//! runtime stays responsive while a query computes. Dropping a [`RowStream`] cancels its query.
 
 mod environment;
 mod plan_limits;
@@ -12,19 +12,19 @@ mod row_stream;
 pub use environment::QueryLimits;
 pub use row_stream::RowStream;
 
+use crate::data_types::FlinkTypePlanner;
 use crate::functions;
-use crate::limits;
 use crate::{SqlError, SqlErrorKind, SqlResult};
 use datafusion::catalog::{
     CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider,
 };
 use datafusion::common::TableReference;
-use datafusion::config::{ConfigNonZeroUsize, Dialect};
-use datafusion::execution::TaskContext;
 use datafusion::execution::context::{SQLOptions, SessionConfig, SessionContext};
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SessionStateBuilder, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::sql::parser::Statement;
 use futures::StreamExt;
 use row_stream::Warnings;
 use std::sync::Arc;
@@ -71,7 +71,7 @@ pub(crate) struct DefaultPath {
     pub(crate) database: String,
 }
 
-/// A parsed query. Its planning thread waits for the tables that it references.
+/// A query on its planning thread, which waits for the tables that it references.
 pub(crate) struct PendingQuery {
     /// The referenced tables.
     pub(crate) references: Vec<TableReference>,
@@ -103,8 +103,8 @@ impl QueryEngine {
         self.runtime.as_ref().map(Runtime::handle).ok_or_else(SqlError::internal)
     }
 
-    /// Parses a query, on a thread that then waits for the tables and plans it.
-    pub(crate) async fn parse(&self, sql: String, path: DefaultPath) -> SqlResult<PendingQuery> {
+    /// Finds the tables of a query, on a thread that then waits for them and plans it.
+    pub(crate) async fn prepare(&self, statement: Statement, path: DefaultPath) -> SqlResult<PendingQuery> {
         let (references_sender, references) = oneshot::channel();
         let (tables, tables_receiver) = oneshot::channel();
         let (planned_sender, planned) = oneshot::channel();
@@ -112,7 +112,7 @@ impl QueryEngine {
         let handle = self.handle()?.clone();
         let plan = move || {
             let _entered = handle.enter();
-            let planned = parse_and_plan(&handle, &context, &sql, references_sender, tables_receiver);
+            let planned = wait_and_plan(&handle, &context, statement, references_sender, tables_receiver);
             let _ = planned_sender.send(planned);
         };
         std::thread::Builder::new()
@@ -124,7 +124,7 @@ impl QueryEngine {
             })?;
         match references.await {
             Ok(references) => Ok(PendingQuery { references, tables, planned }),
-            // parsing failed: the error is sent as the plan
+            // it failed: the error is sent as the plan
             Err(_) => match planned.await {
                 Ok(Err(error)) => Err(error),
                 _ => Err(SqlError::internal()),
@@ -135,13 +135,13 @@ impl QueryEngine {
     /// Plans and executes a query over these tables.
     pub(crate) async fn run(
         &self,
-        parsed: PendingQuery,
+        pending: PendingQuery,
         tables: Vec<ResolvedTable>,
         warnings: Warnings,
     ) -> SqlResult<RowStream> {
         // if the thread has ended, it has sent its error as the plan
-        let _ = parsed.tables.send(tables);
-        let PhysicalQuery { plan, context } = parsed.planned.await.map_err(|_| SqlError::internal())??;
+        let _ = pending.tables.send(tables);
+        let PhysicalQuery { plan, context } = pending.planned.await.map_err(|_| SqlError::internal())??;
         let schema = plan.schema();
         let (sender, batches) = mpsc::channel(1);
         let task = self.handle()?.spawn(async move {
@@ -165,29 +165,31 @@ impl QueryEngine {
             .with_information_schema(false);
         // names are case-sensitive, as in Flink
         config.options_mut().sql_parser.enable_ident_normalization = false;
-        if let Ok(limit) = ConfigNonZeroUsize::try_new(limits::PARSER_RECURSION) {
-            config.options_mut().sql_parser.recursion_limit = limit;
-        }
         // memory that a spilling sort reserves per partition for merging: the default of 10 MB suits larger
         // pools
         config.options_mut().execution.sort_spill_reservation_bytes =
             (self.limits.pool_bytes() / 64).min(10 << 20);
-        let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.environment));
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(Arc::clone(&self.environment))
+            .with_default_features()
+            .with_type_planner(Arc::new(FlinkTypePlanner))
+            .build();
+        let context = SessionContext::new_with_state(state);
         functions::register_bounded(&context, self.limits.column_bytes());
         context
     }
 }
 
 /// Runs on the planning thread. Statement and plan are dropped there too, because dropping them is recursive.
-fn parse_and_plan(
+fn wait_and_plan(
     handle: &Handle,
     context: &SessionContext,
-    sql: &str,
+    statement: Statement,
     references: oneshot::Sender<Vec<TableReference>>,
     tables: oneshot::Receiver<Vec<ResolvedTable>>,
 ) -> SqlResult<PhysicalQuery> {
     let state = context.state();
-    let statement = state.sql_to_statement(sql, &Dialect::Generic)?;
     // the caller may have given up
     if references.send(state.resolve_table_references(&statement)?).is_err() {
         return Err(SqlError::internal());

@@ -99,7 +99,7 @@ fn invalid_statements() {
     kulya(&folder, &["stream", "append", "s/java", "--hex", "010000000054"]);
     for (sql, says) in [
         ("SELEC 1", "unknown statement SELEC"),
-        ("SELECT FROM WHERE", "WHERE"),
+        ("SELECT FROM WHERE", "expected an expression, found FROM at line 1, column 8"),
         ("SELECT * FROM nothing", "no table nothing"),
         ("SELECT * FROM t", "stream s/t has no schema: register one in namespace s, group t"),
         ("SELECT nothing", "nothing"),

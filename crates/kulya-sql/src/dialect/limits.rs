@@ -1,10 +1,10 @@
-//! Limits on the length and nesting of statements. They are checked on the tokens, so that no statement
-//! overflows a stack.
+//! Limits on the length and nesting of statements, checked on the tokens, so that no statement overflows a
+//! stack or takes the parser exponential time.
 //!
 //! The parser, the planner and the optimizer are recursive: `a + b + c + …` is a tree as deep as it is long.
-//! Statements within the limits fit the stacks of [`crate::engine`]; tests run statements at each limit.
+//! Statements within the limits fit the stacks of their threads; tests run statements at each limit.
 
-use crate::{SqlError, SqlErrorKind, SqlResult};
+use super::error::{DialectError, DialectResult, position};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use std::collections::HashMap;
@@ -27,6 +27,9 @@ pub(crate) const PARSER_RECURSION: usize = 2 * MAX_NESTING + MAX_OPERATORS;
 const MAX_EXPANDED: usize = 1000;
 /// The maximum number of SELECT in one statement.
 const MAX_SELECTS: usize = 220;
+/// The maximum nesting of brackets directly around brackets in FROM: where such a statement has an error,
+/// each level doubles the parser's time.
+const MAX_DOUBLE_BRACKETS: usize = 8;
 
 /// The kind of a nesting level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +48,10 @@ struct Level {
     is_in_from: bool,
     /// Whether the level is a relation, not a part of an expression.
     is_relation: bool,
+    /// Whether the level is a relation in FROM.
+    is_in_table_position: bool,
+    /// Whether the level is a relation in FROM in brackets directly around which are brackets.
+    is_doubled: bool,
     /// Whether the level is a subquery in an expression.
     is_subquery: bool,
     /// The name of the common table expression.
@@ -60,6 +67,8 @@ impl Level {
             operators: 0,
             is_in_from: false,
             is_relation,
+            is_in_table_position: false,
+            is_doubled: false,
             is_subquery: false,
             cte_name: None,
             query_count: 0,
@@ -68,17 +77,18 @@ impl Level {
 }
 
 /// Checks that a statement is not too long, too deeply nested, or has too many queries and joins.
-pub(crate) fn check(text: &str, tokens: &[TokenWithSpan]) -> SqlResult<()> {
-    if text.len() > MAX_STATEMENT_BYTES {
-        return Err(SqlError::new(
-            SqlErrorKind::TooComplex,
-            format!("the statement has {} bytes of text: the limit is {MAX_STATEMENT_BYTES}", text.len()),
+pub(crate) fn check(text_bytes: usize, tokens: &[TokenWithSpan]) -> DialectResult<()> {
+    if text_bytes > MAX_STATEMENT_BYTES {
+        return Err(DialectError::too_complex(
+            format!("the statement has {text_bytes} bytes of text: the limit is {MAX_STATEMENT_BYTES}"),
+            tokens.first().map(position),
         ));
     }
     let (mut levels, mut enclosing, mut combined) = (vec![Level::new(Enclosure::Statement, true)], 0, 0);
     let mut previous = &Token::LParen;
     let (mut cte_query_counts, mut last_identifier, mut selects) = (HashMap::<String, usize>::new(), None, 0);
-    for token in tokens.iter().map(|token| &token.token) {
+    for located in tokens {
+        let token = &located.token;
         let Some(level) = levels.last_mut() else { break };
         let closes = match token {
             Token::LParen | Token::LBracket | Token::LBrace => {
@@ -90,6 +100,9 @@ pub(crate) fn check(text: &str, tokens: &[TokenWithSpan]) -> SqlResult<()> {
                     _ => false,
                 };
                 let mut opened = Level::new(Enclosure::Bracket, is_relation);
+                opened.is_doubled = level.is_in_table_position && *previous == Token::LParen;
+                opened.is_in_table_position = is_table_position(previous, level)
+                    && (level.is_in_table_position || *previous != Token::LParen);
                 if matches!(previous, Token::Word(word) if word.keyword == Keyword::AS || word.keyword == Keyword::MATERIALIZED)
                 {
                     opened.cte_name = last_identifier.take();
@@ -128,7 +141,7 @@ pub(crate) fn check(text: &str, tokens: &[TokenWithSpan]) -> SqlResult<()> {
                     level.query_count += usize::from(keyword == Keyword::SELECT);
                     level.is_subquery |= keyword == Keyword::SELECT && !level.is_relation;
                     match keyword {
-                        Keyword::FROM => level.is_in_from = true,
+                        Keyword::FROM if !is_metadata(previous) => level.is_in_from = true,
                         keyword if starts_clause(keyword) => level.is_in_from = false,
                         _ => {}
                     }
@@ -162,49 +175,45 @@ pub(crate) fn check(text: &str, tokens: &[TokenWithSpan]) -> SqlResult<()> {
                 }
             }
         }
-        if !matches!(token, Token::Whitespace(_)) {
-            previous = token;
-        }
+        previous = token;
+        let too_complex = |text: String| Err(DialectError::too_complex(text, Some(position(located))));
         if levels.iter().filter(|level| level.is_subquery).count() > MAX_SUBQUERIES {
-            return Err(SqlError::new(
-                SqlErrorKind::TooComplex,
-                format!(
-                    "subqueries in expressions are nested more than {MAX_SUBQUERIES} deep: use joins or WITH"
-                ),
+            return too_complex(format!(
+                "subqueries in expressions are nested more than {MAX_SUBQUERIES} deep: use joins or WITH"
+            ));
+        }
+        if levels.iter().filter(|level| level.is_doubled).count() > MAX_DOUBLE_BRACKETS {
+            return too_complex(format!(
+                "brackets around brackets in FROM are nested more than {MAX_DOUBLE_BRACKETS} deep: leave some out"
             ));
         }
         if levels.len() > MAX_NESTING {
-            return Err(SqlError::new(
-                SqlErrorKind::TooComplex,
-                format!(
-                    "the statement is nested too deeply: brackets and CASE may be nested {MAX_NESTING} deep"
-                ),
+            return too_complex(format!(
+                "the statement is nested too deeply: brackets and CASE may be nested {MAX_NESTING} deep"
             ));
         }
         if enclosing + levels.last().map_or(0, |level| level.operators) > MAX_OPERATORS {
-            return Err(SqlError::new(
-                SqlErrorKind::TooComplex,
-                format!(
-                    "an expression has more than {MAX_OPERATORS} operators in a row: shorten it, or use IN (…) for many values of one column"
-                ),
+            return too_complex(format!(
+                "an expression has more than {MAX_OPERATORS} operators in a row: shorten it, or use IN (…) for many values of one column"
             ));
         }
         if levels.iter().any(|level| level.query_count > MAX_EXPANDED) || selects > MAX_SELECTS {
-            return Err(SqlError::new(
-                SqlErrorKind::TooComplex,
-                format!(
-                    "the statement has more than {MAX_SELECTS} queries, or more than {MAX_EXPANDED} once WITH is inlined: split it"
-                ),
+            return too_complex(format!(
+                "the statement has more than {MAX_SELECTS} queries, or more than {MAX_EXPANDED} once WITH is inlined: split it"
             ));
         }
         if combined > MAX_COMBINED {
-            return Err(SqlError::new(
-                SqlErrorKind::TooComplex,
-                format!("the statement has more than {MAX_COMBINED} set operations and joins: split it"),
+            return too_complex(format!(
+                "the statement has more than {MAX_COMBINED} set operations and joins: split it"
             ));
         }
     }
     Ok(())
+}
+
+/// Returns whether a FROM after this token names a metadata key.
+fn is_metadata(previous: &Token) -> bool {
+    matches!(previous, Token::Word(word) if word.value.eq_ignore_ascii_case("METADATA"))
 }
 
 /// Returns whether a keyword combines two relations.
@@ -267,8 +276,7 @@ fn ends_expression(keyword: Keyword) -> bool {
 fn is_neutral(token: &Token) -> bool {
     matches!(
         token,
-        Token::Whitespace(_)
-            | Token::Period
+        Token::Period
             | Token::Number(..)
             | Token::SingleQuotedString(_)
             | Token::DoubleQuotedString(_)
@@ -286,11 +294,10 @@ fn is_neutral(token: &Token) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datafusion::sql::sqlparser::dialect::GenericDialect;
-    use datafusion::sql::sqlparser::tokenizer::Tokenizer;
+    use crate::dialect::tokens;
 
-    fn check_text(text: &str) -> SqlResult<()> {
-        check(text, &Tokenizer::new(&GenericDialect {}, text).tokenize_with_location().unwrap())
+    fn check_text(text: &str) -> DialectResult<()> {
+        tokens::split(text).map(drop)
     }
 
     /// Each common table expression references the previous one twice.
@@ -341,6 +348,7 @@ mod tests {
             (format!("SELECT 1 WHERE 1 IN {}", "(SELECT 1 WHERE 1 IN ".repeat(11)), "10 deep"),
             (format!("SELECT {}", "(SELECT 1 + ".repeat(11)), "10 deep"),
             (format!("SELECT '{}'", "x".repeat(MAX_STATEMENT_BYTES)), "the limit is 1048576"),
+            (format!("SELECT * FROM {}", "((SELECT * FROM ".repeat(9)), "8 deep"),
         ] {
             let error = check_text(&text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

@@ -1,0 +1,75 @@
+//! Flink's SQL dialect: parses a script into statements.
+//!
+//! Statements are parsed here, over sqlparser's tokens; the expressions and queries in them by sqlparser, in
+//! [`flink_dialect::FlinkDialect`]. A query becomes sqlparser's syntax tree, in which what DataFusion does
+//! not have is rewritten to what it has; its text is kept only to be shown and stored. Names are
+//! case-sensitive. Every error says where in the script it is.
+
+mod cursor;
+mod ddl;
+mod display;
+mod error;
+mod expressions;
+mod flink_dialect;
+mod flink_type;
+mod limits;
+mod option_list;
+mod options;
+mod query;
+mod quote;
+mod reserved;
+mod rewrite;
+mod script;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod unsupported;
+mod words;
+
+pub use error::Position;
+pub(crate) use error::{DialectError, DialectErrorKind};
+pub(crate) use expressions::TYPE_NAME;
+pub(crate) use flink_type::{FlinkType, TypeKind};
+pub(crate) use options::{OptionDef, TableHint};
+pub(crate) use rewrite::{TableReferenceKind, table_reference};
+pub use statement::Statement;
+pub(crate) use statement::{
+    CreateCatalog, Described, Explain, ExplainDetail, ParsedQuery, Show, StatementKind,
+};
+
+use cursor::Cursor;
+use error::DialectResult;
+use flink_dialect::FlinkDialect;
+
+/// The stack of the parsing thread, in bytes; only the used part takes memory.
+const PARSING_STACK_BYTES: usize = 256 << 20;
+
+/// Parses statements separated by semicolons.
+pub(crate) fn parse(text: &str) -> DialectResult<Vec<Statement>> {
+    let failed = || {
+        let text =
+            "the statements cannot be parsed by an internal error of Kulya: please report them".to_owned();
+        DialectError { kind: DialectErrorKind::Internal, text, position: None }
+    };
+    // parsing is recursive, and the caller's stack may be small
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("kulya-parse".to_owned());
+        let parsing =
+            thread.stack_size(PARSING_STACK_BYTES).spawn_scoped(scope, || script::parse_script(text));
+        parsing.map_err(|_| failed())?.join().map_err(|_| failed())?
+    })
+}
+
+/// Parses the text of a type.
+pub(crate) fn parse_type(text: &str) -> DialectResult<FlinkType> {
+    let statements = tokens::split(text)?;
+    let [statement] = statements.as_slice() else {
+        return Err(DialectError::syntax("expected one type", Position::default()));
+    };
+    let dialect = FlinkDialect::new(statement.tokens.len());
+    let mut cursor = Cursor::new(statement, &dialect, []);
+    let parsed = cursor.parse_with(flink_type::parse_type)?;
+    cursor.expect_end()?;
+    Ok(parsed)
+}
