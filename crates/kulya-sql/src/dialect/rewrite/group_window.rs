@@ -15,9 +15,9 @@ use datafusion::sql::sqlparser::ast::{
 use std::ops::ControlFlow;
 
 /// Rewrites the group window of a query's SELECT, if it has one.
-pub(super) fn rewrite(query: &mut Query, at: Position) -> DialectResult<()> {
-    let SetExpr::Select(select) = query.body.as_mut() else { return set_operation(&mut query.body, at) };
-    let Some(columns) = rewrite_select(select, at)? else { return Ok(()) };
+pub(super) fn rewrite(query: &mut Query) -> DialectResult<()> {
+    let SetExpr::Select(select) = query.body.as_mut() else { return set_operation(&mut query.body) };
+    let Some(columns) = rewrite_select(select)? else { return Ok(()) };
     if let Some(order_by) = &mut query.order_by {
         columns.replace(order_by);
     }
@@ -25,18 +25,18 @@ pub(super) fn rewrite(query: &mut Query, at: Position) -> DialectResult<()> {
 }
 
 /// Rewrites the group windows of the members of UNION, INTERSECT and EXCEPT.
-fn set_operation(body: &mut SetExpr, at: Position) -> DialectResult<()> {
+fn set_operation(body: &mut SetExpr) -> DialectResult<()> {
     match body {
-        SetExpr::Select(select) => rewrite_select(select, at).map(drop),
+        SetExpr::Select(select) => rewrite_select(select).map(drop),
         SetExpr::SetOperation { left, right, .. } => {
-            set_operation(left, at)?;
-            set_operation(right, at)
+            set_operation(left)?;
+            set_operation(right)
         }
         _ => Ok(()),
     }
 }
 
-fn rewrite_select(select: &mut Select, at: Position) -> DialectResult<Option<WindowColumns>> {
+fn rewrite_select(select: &mut Select) -> DialectResult<Option<WindowColumns>> {
     let GroupByExpr::Expressions(grouped, _) = &mut select.group_by else { return Ok(None) };
     let Some(index) = grouped.iter().position(|expr| GroupWindow::find(expr).is_some()) else {
         return Ok(None);
@@ -44,6 +44,7 @@ fn rewrite_select(select: &mut Select, at: Position) -> DialectResult<Option<Win
     let others: Vec<Expr> =
         grouped.iter().enumerate().filter(|(n, _)| *n != index).map(|(_, expr)| expr.clone()).collect();
     let Some(window) = grouped.get(index).and_then(GroupWindow::find) else { return Ok(None) };
+    let at = position_of(&window.name);
     if others.iter().any(|expr| GroupWindow::find(expr).is_some()) {
         return Err(DialectError::syntax("a query has one group window", at));
     }

@@ -95,7 +95,7 @@ impl VisitorMut for Rewriter<'_> {
     type Break = Box<DialectError>;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
-        continue_or_break(self.query(query).and_then(|()| group_window::rewrite(query, self.start)))
+        continue_or_break(self.query(query).and_then(|()| group_window::rewrite(query)))
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {

@@ -2,7 +2,9 @@
 //! for a relation. Users cannot write such names unquoted, and have no reason to quote them.
 
 use crate::dialect::error::{DialectError, DialectResult, Position};
-use datafusion::sql::sqlparser::ast::{Expr, Query, TableFactor, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Function, FunctionArguments, Query, TableFactor, VisitMut, VisitorMut, visit_expressions,
+};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use std::ops::ControlFlow;
@@ -27,6 +29,25 @@ pub(super) fn query(
     let mut query = *query.map_err(|error| invalid(error, at))?;
     fill(&mut query, values, Some(input));
     Ok(query)
+}
+
+/// Refuses subqueries in an expression that a rewritten query repeats: nested ones would grow exponentially.
+pub(super) fn check_repeated<'a>(
+    exprs: impl IntoIterator<Item = &'a Expr>,
+    at: Position,
+) -> DialectResult<()> {
+    let has_subquery = |expr: &Expr| {
+        let is_subquery = |part: &Expr| match part {
+            Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => ControlFlow::Break(()),
+            Expr::Function(Function { args: FunctionArguments::Subquery(_), .. }) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        visit_expressions(expr, is_subquery).is_break()
+    };
+    match exprs.into_iter().any(has_subquery) {
+        true => Err(DialectError::not_supported("a subquery in the definition of a window", at)),
+        false => Ok(()),
+    }
 }
 
 fn invalid(error: impl std::fmt::Display, at: Position) -> DialectError {

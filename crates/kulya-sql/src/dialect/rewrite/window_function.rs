@@ -14,7 +14,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 /// The maximum number of windows that one row is in.
-const MAX_WINDOWS: u64 = 10_000;
+const MAX_WINDOWS: u64 = 2000;
 
 /// The kinds of windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,10 +108,17 @@ pub(super) fn session(
     input: TableFactor,
     at: Position,
 ) -> DialectResult<Query> {
-    let keys: Vec<String> = partition_by.iter().map(Expr::to_string).collect();
-    let keys = keys.join(", ");
-    let partition = if keys.is_empty() { String::new() } else { format!("PARTITION BY {keys}") };
-    let session = if keys.is_empty() { "`$session`".to_owned() } else { format!("{keys}, `$session`") };
+    template::check_repeated(partition_by.iter().chain([time, gap]), at)?;
+    let names: Vec<String> = (0..partition_by.len()).map(|number| format!("$key{number}")).collect();
+    let quoted =
+        |separator: &str| names.iter().map(|name| format!("`{name}`{separator}")).collect::<String>();
+    let session = quoted(", ") + "`$session`";
+    let partition = match quoted(", ").strip_suffix(", ") {
+        Some(keys) => format!("PARTITION BY {keys}"),
+        None => String::new(),
+    };
+    let keys = names.iter().map(String::as_str).zip(partition_by);
+    let values: Vec<(&str, &Expr)> = keys.chain([("$time", time), ("$gap", gap)]).collect();
     let text = format!(
         "SELECT * EXCLUDE (`$session`), min(`$time`) OVER (PARTITION BY {session}) AS window_start, \
          max(`$time`) OVER (PARTITION BY {session}) + `$gap` AS window_end, \
@@ -120,11 +127,12 @@ pub(super) fn session(
          FROM (SELECT *, CASE WHEN `$time` <= lag(`$time`) OVER ({partition} ORDER BY `$time`) + `$gap` \
          THEN 0 ELSE 1 END AS `$opens` FROM `$input`))"
     );
-    template::query(&text, &[("$time", time), ("$gap", gap)], input, at)
+    template::query(&text, &values, input, at)
 }
 
 /// Returns the expression of the start of the window of a time, for windows without overlap.
 pub(super) fn start(size: &Expr, time: &Expr, offset: Option<&Expr>, at: Position) -> DialectResult<Expr> {
+    template::check_repeated([size, time].into_iter().chain(offset), at)?;
     let values = [("$size", size), ("$time", time)];
     match offset {
         None => template::expression("date_bin(`$size`, `$time`)", &values, at),
