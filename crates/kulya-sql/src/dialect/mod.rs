@@ -4,6 +4,18 @@
 //! [`flink_dialect::FlinkDialect`]. A query becomes sqlparser's syntax tree, in which what DataFusion does
 //! not have is rewritten to what it has; its text is kept only to be shown and stored. Names are
 //! case-sensitive. Every error says where in the script it is.
+//!
+//! Where this differs from Flink's parser:
+//!
+//! | rule | here |
+//! |---|---|
+//! | operators of DataFusion in queries: `!=`, `::`, `[…]`, `->`, MINUS, AT TIME ZONE, DISTINCT ON, QUALIFY, WITH RECURSIVE | accepted |
+//! | reserved words as names in queries, where they are unambiguous | accepted |
+//! | INTERVAL as the type of a column; a line break in a name | accepted |
+//! | EXPLAIN ANALYZE and VERBOSE, DESCRIBE TABLE t, files in FROM | accepted |
+//! | what Flink refuses after parsing: unknown types, lengths out of range, columns and keys defined twice, keys without NOT ENFORCED, UNIQUE, names with too many parts, unknown hints, wrong arguments of windows | refused |
+//! | `TABLE t` as a query, VALUES without brackets, TABLESAMPLE, UESCAPE, numbers with L | refused |
+//! | [`unsupported`] statements and clauses | refused |
 
 mod cursor;
 mod ddl;

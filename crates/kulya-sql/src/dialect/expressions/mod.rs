@@ -17,12 +17,13 @@ mod json;
 
 pub(crate) use calls::{call, text};
 
+use super::error::not_supported;
 use super::flink_type::parse_type;
 use super::words::{accept_words, at_words, word};
 use calls::{arguments, function};
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr, Function, FunctionArguments, Ident, Map, MapEntry, ObjectName,
-    WindowSpec, WindowType,
+    TrimWhereField, WindowSpec, WindowType,
 };
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
@@ -50,6 +51,10 @@ pub(crate) fn parse_prefix(parser: &mut Parser<'_>) -> Option<Result<Expr, Parse
         "CAST" if is_call => cast(parser, CastKind::Cast),
         "TRY_CAST" if is_call => cast(parser, CastKind::TryCast),
         "MAP" if *next == Token::LBracket => map(parser),
+        "MULTISET" if *next == Token::LBracket => {
+            Err(not_supported("MULTISET", parser.peek_token_ref().span.start))
+        }
+        "TRIM" if is_call && word(parser, 3) == "FROM" => return trim(parser),
         "TABLE" if is_call || matches!(next, Token::Word(_)) => table_argument(parser),
         "TIMESTAMPADD" | "TIMESTAMPDIFF" if is_call => timestamp_function(parser, &name),
         _ if is_call => return json::parse_call(parser, &name),
@@ -115,6 +120,9 @@ fn map(parser: &mut Parser<'_>) -> Result<Expr, ParserError> {
     parser.advance_token();
     parser.expect_token(&Token::LBracket)?;
     let mut entries = Vec::new();
+    if parser.consume_token(&Token::RBracket) {
+        return Ok(Expr::Map(Map { entries }));
+    }
     loop {
         let key = Box::new(parser.parse_expr()?);
         parser.expect_token(&Token::Comma)?;
@@ -126,6 +134,28 @@ fn map(parser: &mut Parser<'_>) -> Result<Expr, ParserError> {
     }
     parser.expect_token(&Token::RBracket)?;
     Ok(Expr::Map(Map { entries }))
+}
+
+/// Parses `TRIM(LEADING FROM x)` and its like, if it is next: sides without characters.
+fn trim(parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+    let side = match word(parser, 2).as_str() {
+        "LEADING" => TrimWhereField::Leading,
+        "TRAILING" => TrimWhereField::Trailing,
+        "BOTH" => TrimWhereField::Both,
+        _ => return None,
+    };
+    // TRIM, the bracket, the side and FROM
+    (0..4).for_each(|_| parser.advance_token());
+    let trimmed = parser.parse_expr().and_then(|expr| {
+        parser.expect_token(&Token::RParen)?;
+        Ok(Expr::Trim {
+            expr: Box::new(expr),
+            trim_where: Some(side),
+            trim_what: None,
+            trim_characters: None,
+        })
+    });
+    Some(trimmed)
 }
 
 /// Parses `TABLE path` or `TABLE (query)`, with PARTITION BY and ORDER BY.

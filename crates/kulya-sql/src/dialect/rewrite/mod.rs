@@ -241,8 +241,8 @@ impl Rewriter<'_> {
             Expr::Floor { expr, field } => unit(field).map(|unit| ("floor_time", unit, expr)),
             Expr::Ceil { expr, field } => unit(field).map(|unit| ("ceil_time", unit, expr)),
             Expr::Function(function) if function.name.to_string() == TABLE_ARGUMENT => {
-                let text = "TABLE stands only as an argument of a window function";
-                return Err(DialectError::syntax(text, self.start));
+                let what = "a table as an argument of other functions than window functions";
+                return Err(DialectError::not_supported(what, self.start));
             }
             _ => None,
         };
