@@ -325,6 +325,7 @@ mod tests {
             format!("SELECT * FROM {}", "(SELECT * FROM ".repeat(60)),
             format!("WITH a AS (SELECT * FROM {}", "(SELECT a FROM b, (SELECT 1 UNION (".repeat(20)),
             ") END ] SELECT".to_owned(),
+            format!("CREATE TABLE t ({})", vec!["a INT METADATA FROM 'a'"; 500].join(", ")),
         ] {
             assert!(check_text(&text).is_ok(), "{:.60}", text);
         }
