@@ -1,7 +1,8 @@
 //! Decoders of events to Arrow record batches, for query engines.
 //!
 //! - [`AvroBatchDecoder`]: events of an Avro group with any writer schemas, resolved to one reader schema;
-//! - [`JsonBatchDecoder`]: events of a JSON group, with the columns of a JSON schema ([`columns`]);
+//! - [`JsonRows`]: payloads in JSON, with the columns of a JSON schema ([`columns`]) or of a Flink table
+//!   ([`flink_columns`]); [`JsonBatchDecoder`]: events of a JSON group;
 //! - [`CurrentRows`]: the rows of a table from its changelog in Debezium's JSON; [`change_event_json`] gives
 //!   the JSON of events that are Avro, [`row_schema`] the schema of their rows, and [`RowHistory`] the
 //!   present columns of older rows;
@@ -21,7 +22,7 @@ pub use batch_decoder::{BatchDecoder, BatchEncoder, Decoded, DecodedBatch, RowKi
 pub use change_event::{change_event_json, row_schema};
 pub use changelog::CurrentRows;
 pub use column::{Column, ColumnType, arrow_schema, columns, primary_key};
-pub use json::{JsonBatchDecoder, rows_to_batch};
+pub use json::{FlinkJsonOptions, JsonBatchDecoder, JsonRows, TimestampFormat, flink_columns, rows_to_batch};
 pub use row_history::RowHistory;
 
 /// The maximum number of rows of a batch.

@@ -1,11 +1,8 @@
-//! Decodes JSON events to record batches: each value is converted to its column's type, or rejected with the
-//! column's name.
+//! Rows that are JSON values to a record batch.
 
-use super::column::{Column, ColumnType, arrow_schema};
-use super::{BATCH_BYTES, BATCH_ROWS, decimal};
-use crate::codec::Codecs;
-use crate::deserializer::{MAX_VALUE_BYTES, strip_padding};
-use crate::{CodecError, CodecResult, EncodingCache, SchemaRegistry, header};
+use crate::arrow::column::{Column, ColumnType, arrow_schema};
+use crate::arrow::decimal;
+use crate::{CodecError, CodecResult};
 use arrow::array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array,
     Int16Array, Int32Array, Int64Array, ListArray, RecordBatch, RecordBatchOptions, StringArray,
@@ -13,111 +10,12 @@ use arrow::array::{
     new_empty_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::datatypes::{Field, SchemaRef};
+use arrow::datatypes::Field;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
-use kulya_schema::{Format, GroupId, json_memory_bytes};
 use serde_json::{Map, Value};
 use std::sync::Arc;
-
-/// Decodes the events of one JSON group to record batches.
-pub struct JsonBatchDecoder {
-    encodings: EncodingCache,
-    codecs: Codecs,
-    columns: Vec<Column>,
-    rows: Vec<Map<String, Value>>,
-    /// The estimated memory of the rows.
-    bytes: usize,
-    completed: Vec<RecordBatch>,
-}
-
-impl JsonBatchDecoder {
-    /// Creates a decoder of the events of `group` with the members in `columns`; other members are ignored.
-    pub fn new(registry: impl Into<Arc<dyn SchemaRegistry>>, group: GroupId, columns: Vec<Column>) -> Self {
-        let encodings = EncodingCache::new(registry, group);
-        Self {
-            encodings,
-            codecs: Codecs::default(),
-            columns,
-            rows: Vec::new(),
-            bytes: 0,
-            completed: Vec::new(),
-        }
-    }
-
-    /// Sets the codecs. The default is all codecs without encryption.
-    #[must_use]
-    pub fn codecs(mut self, codecs: Codecs) -> Self {
-        self.codecs = codecs;
-        self
-    }
-
-    /// Returns the schema of the batches.
-    pub fn schema(&self) -> SchemaRef {
-        arrow_schema(&self.columns)
-    }
-
-    /// Decodes an event; a top-level array of objects is several rows. After an error the decoder continues
-    /// without the event.
-    ///
-    /// # Errors
-    /// `Header` for bytes that are not an event; `Registry` when the encoding id cannot be resolved; `Codec`
-    /// or `Key` when the payload cannot be decompressed or decrypted; `Schema` when the event is not JSON;
-    /// `Payload` when a value does not match its column.
-    pub async fn push(&mut self, event: &[u8]) -> CodecResult<()> {
-        let (id, payload) = header::split(event)?;
-        let encoding = self.encodings.encoding(id).await?;
-        if encoding.schema.format != Format::Json {
-            let format = &encoding.schema.format;
-            return Err(CodecError::Schema(format!(
-                "the event has format {format}, but the table has format Json"
-            )));
-        }
-        let invalid = |reason: String| CodecError::Payload {
-            type_name: format!("JSON {}", encoding.version.type_name),
-            reason,
-        };
-        let payload = self.codecs.decode(payload, &encoding.codec)?;
-        let text = std::str::from_utf8(strip_padding(&payload)).map_err(|e| invalid(e.to_string()))?;
-        let bytes = json_memory_bytes(text, MAX_VALUE_BYTES).map_err(|e| invalid(e.to_string()))?;
-        let value = serde_json::from_str(text).map_err(|e| invalid(e.to_string()))?;
-        let rows = match value {
-            Value::Object(row) => vec![row],
-            Value::Array(items) => {
-                let row = |item| if let Value::Object(row) = item { Some(row) } else { None };
-                let rows: Option<Vec<_>> = items.into_iter().map(row).collect();
-                rows.ok_or_else(|| invalid("an item of the array is not an object".into()))?
-            }
-            _ => return Err(invalid("it is not an object".into())),
-        };
-        // converted once now, so that an error is reported for this event
-        rows_to_batch(&self.columns, &rows).map_err(|e| invalid(e.to_string()))?;
-        self.rows.extend(rows);
-        self.bytes += bytes;
-        if self.rows.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES {
-            self.finish()?;
-        }
-        Ok(())
-    }
-
-    /// Takes the completed batches; with `all`, also the rows of the incomplete one.
-    ///
-    /// # Errors
-    /// `Schema` when the rows cannot be converted to a batch.
-    pub fn take(&mut self, all: bool) -> CodecResult<Vec<RecordBatch>> {
-        if all && !self.rows.is_empty() {
-            self.finish()?;
-        }
-        Ok(std::mem::take(&mut self.completed))
-    }
-
-    fn finish(&mut self) -> CodecResult<()> {
-        self.bytes = 0;
-        self.completed.push(rows_to_batch(&self.columns, &std::mem::take(&mut self.rows))?);
-        Ok(())
-    }
-}
 
 /// Converts rows to a record batch.
 ///
@@ -205,14 +103,15 @@ fn array<'a>(kind: &ColumnType, values: &[&'a Value]) -> Result<ArrayRef, &'a Va
             Arc::new(instants.with_timezone("+00:00"))
         }
         ColumnType::Decimal { precision, scale } => {
-            let decimals = Decimal128Array::from(convert_all(values, decimal::unscaled)?);
+            let decimals = Decimal128Array::from(convert_all(values, |v| decimal::unscaled(v.as_str()?))?);
             let typed = decimals.with_precision_and_scale(*precision, *scale);
             Arc::new(typed.map_err(|_| values.first().copied().unwrap_or(&Value::Null))?)
         }
         ColumnType::DecimalText { scale } => {
-            Arc::new(StringArray::from(convert_all(values, |v| decimal::text(v, *scale))?))
+            Arc::new(StringArray::from(convert_all(values, |v| decimal::text(v.as_str()?, *scale))?))
         }
         ColumnType::List(items) => list(items, values)?,
+        ColumnType::Flink(_) => return Err(values.first().copied().unwrap_or(&Value::Null)),
     })
 }
 
@@ -302,10 +201,10 @@ fn instant(value: &Value) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::column::columns;
     use super::*;
+    use crate::arrow::column::columns;
     use arrow::util::display::array_value_to_string;
-    use kulya_schema::SchemaInfo;
+    use kulya_schema::{Format, SchemaInfo};
     use serde_json::json;
 
     fn display(property: &Value, value: Value) -> Result<String, String> {
