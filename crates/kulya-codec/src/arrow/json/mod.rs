@@ -38,8 +38,6 @@ use std::sync::Arc;
 
 /// The number of values after which a batch is complete.
 const BATCH_VALUES: usize = 4_000_000;
-/// The maximum number of values of one event.
-const MAX_EVENT_VALUES: usize = 8_000_000;
 /// A shorter text cannot have values of more than [`MAX_VALUE_BYTES`].
 const SMALL_EVENT_BYTES: usize = MAX_VALUE_BYTES / 150;
 
@@ -133,7 +131,7 @@ impl JsonRows {
         let grammar = if self.flink.is_some() { Grammar::Lenient } else { Grammar::Strict };
         let mut scanner = Scanner::new(text, grammar);
         let options = self.flink.unwrap_or_default();
-        let mut cx = EventContext { options, values_left: MAX_EVENT_VALUES };
+        let mut cx = EventContext::new(options);
         match scanner.value()? {
             Token::Array => {
                 let mut is_first = true;

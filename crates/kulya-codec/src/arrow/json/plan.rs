@@ -35,7 +35,14 @@ pub(in crate::arrow) struct EventContext {
     pub(in crate::arrow) values_left: usize,
 }
 
+/// The maximum number of values of one event.
+const MAX_EVENT_VALUES: usize = 8_000_000;
+
 impl EventContext {
+    pub(in crate::arrow) fn new(options: FlinkJsonOptions) -> Self {
+        Self { options, values_left: MAX_EVENT_VALUES }
+    }
+
     pub(in crate::arrow) fn take_values(&mut self, count: usize) -> Result<(), Failure> {
         self.values_left = self.values_left.checked_sub(count).ok_or_else(|| {
             Failure::Event("it has too many values: they would take too many bytes of memory".into())
@@ -344,10 +351,47 @@ impl RecordPlan {
         cx.take_values(self.columns.len())?;
         let row = buffers.first().map_or(0, ColumnBuffer::len);
         let mut problems = Vec::new();
+        self.fill(buffers, row, &[], &mut problems, scanner, cx)?;
+        self.complete(buffers, row, problems, cx)
+    }
+
+    /// Appends a row that has the members of one object, and those of another that the first lacks. Both are
+    /// read from their marks.
+    pub(in crate::arrow) fn append_merged(
+        &mut self,
+        buffers: &mut [ColumnBuffer],
+        marks: [Mark; 2],
+        scanner: &mut Scanner<'_>,
+        cx: &mut EventContext,
+    ) -> Result<(), Failure> {
+        cx.take_values(self.columns.len())?;
+        let row = buffers.first().map_or(0, ColumnBuffer::len);
+        let (mut problems, mut kept) = (Vec::new(), Vec::new());
+        for mark in marks {
+            scanner.rewind(mark);
+            if scanner.value()? == Token::Object {
+                self.fill(buffers, row, &kept, &mut problems, scanner, cx)?;
+            }
+            kept = buffers.iter().map(|buffer| buffer.len() > row).collect();
+        }
+        self.complete(buffers, row, problems, cx)
+    }
+
+    /// Appends the values of an object's members, except for the columns that are kept.
+    fn fill(
+        &mut self,
+        buffers: &mut [ColumnBuffer],
+        row: usize,
+        kept: &[bool],
+        problems: &mut Vec<(usize, Problem)>,
+        scanner: &mut Scanner<'_>,
+        cx: &mut EventContext,
+    ) -> Result<(), Failure> {
         let (mut next, mut is_first) = (0, true);
         while scanner.member(is_first)? {
             is_first = false;
-            let Some(index) = self.column_of_member(&mut next, scanner)? else {
+            let index = self.column_of_member(&mut next, scanner)?;
+            let Some(index) = index.filter(|index| !kept.get(*index).is_some_and(|is_kept| *is_kept)) else {
                 scanner.skip()?;
                 continue;
             };
@@ -363,6 +407,17 @@ impl RecordPlan {
                 problems.push((index, problem));
             }
         }
+        Ok(())
+    }
+
+    /// Completes a row by nulls for what is missing.
+    fn complete(
+        &self,
+        buffers: &mut [ColumnBuffer],
+        row: usize,
+        mut problems: Vec<(usize, Problem)>,
+        cx: &EventContext,
+    ) -> Result<(), Failure> {
         for (index, (column, buffer)) in self.columns.iter().zip(buffers).enumerate() {
             if buffer.len() == row {
                 buffer.push_null();
@@ -374,6 +429,18 @@ impl RecordPlan {
             }
         }
         problems.into_iter().next().map_or(Ok(()), |(_, problem)| Err(Failure::Value(problem)))
+    }
+
+    /// Appends the value of one column, at which the scanner is.
+    pub(in crate::arrow) fn append_column(
+        &mut self,
+        index: usize,
+        buffer: &mut ColumnBuffer,
+        scanner: &mut Scanner<'_>,
+        cx: &mut EventContext,
+    ) -> Result<(), Failure> {
+        let Some(column) = self.columns.get_mut(index) else { return Ok(()) };
+        column.append(buffer, scanner, cx)?.map_or(Ok(()), |problem| Err(Failure::Value(problem)))
     }
 
     /// Reads a member's name, and returns its column. `next` is the next remembered member.

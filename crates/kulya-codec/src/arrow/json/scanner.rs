@@ -262,6 +262,37 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Reads the members of an object after its first token, and returns where the values of these are: the
+    /// last one, if a name is there several times.
+    pub(in crate::arrow) fn members<const N: usize>(
+        &mut self,
+        names: &[&str; N],
+    ) -> ScanResult<[Option<Mark>; N]> {
+        let mut found = [None; N];
+        let mut is_first = true;
+        while self.member(is_first)? {
+            is_first = false;
+            let name = self.name()?.decode();
+            let mark = self.mark();
+            if let Some((_, place)) = names.iter().zip(&mut found).find(|(wanted, _)| **wanted == name) {
+                *place = Some(mark);
+            }
+            self.skip()?;
+        }
+        Ok(found)
+    }
+
+    /// Reads the first token of the value at a mark; of a value that is not there it is `Null`.
+    pub(in crate::arrow) fn value_at(&mut self, mark: Option<Mark>) -> ScanResult<Token<'a>> {
+        match mark {
+            Some(mark) => {
+                self.rewind(mark);
+                self.value()
+            }
+            None => Ok(Token::Null),
+        }
+    }
+
     /// Skips the next value.
     pub(in crate::arrow) fn skip(&mut self) -> ScanResult<()> {
         let token = self.value()?;
