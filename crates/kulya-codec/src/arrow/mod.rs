@@ -6,15 +6,14 @@
 //! - [`ChangeLogRows`]: rows with their kinds from the events of a change log in JSON;
 //! - [`CurrentRows`]: the rows of a table from its changelog in Debezium's JSON; [`change_event_json`] gives
 //!   the JSON of events that are Avro, [`row_schema`] the schema of their rows, and [`RowHistory`] the
-//!   present columns of older rows;
-//! - [`rows_to_batch`]: rows that are JSON objects, such as these.
+//!   present columns of older rows.
 
 mod avro;
 mod batch_decoder;
 mod change_event;
 mod change_log;
-mod changelog;
 mod column;
+mod current_rows;
 mod decimal;
 mod json;
 mod row_history;
@@ -23,9 +22,9 @@ pub use avro::AvroBatchDecoder;
 pub use batch_decoder::{BatchDecoder, BatchEncoder, Decoded, DecodedBatch, RowKind};
 pub use change_event::{change_event_json, row_schema};
 pub use change_log::{ChangeLogFormat, ChangeLogRows, TableFilter, metadata_columns};
-pub use changelog::CurrentRows;
 pub use column::{Column, ColumnType, arrow_schema, columns, primary_key};
-pub use json::{FlinkJsonOptions, JsonBatchDecoder, JsonRows, TimestampFormat, flink_columns, rows_to_batch};
+pub use current_rows::{CurrentRows, SpillTarget};
+pub use json::{FlinkJsonOptions, JsonBatchDecoder, JsonRows, TimestampFormat, flink_columns};
 pub use row_history::RowHistory;
 
 /// The maximum number of rows of a batch.

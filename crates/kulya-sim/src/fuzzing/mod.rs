@@ -7,7 +7,7 @@ mod events;
 mod requests;
 mod schemas;
 
-pub use events::{codec, envelope, header, protobuf};
+pub use events::{change_log, codec, envelope, header, json_rows, protobuf};
 pub use kulya_cdc::fuzzing::{binlog, mysql_ddl, pgoutput, properties, recording, replication_url};
 pub use kulya_cdc::fuzzing::{signals, spool, topic_regex, transforms};
 pub use requests::registry_rest;

@@ -86,7 +86,7 @@ impl TableProvider for StreamTable {
         };
         let partitions = match &self.definition.format {
             RowFormat::Changelog { columns, key, form, history } => {
-                let columns = project(columns, projection);
+                let columns = (columns.clone(), projection.cloned());
                 let rows = (key.clone(), *form, history.clone());
                 let scan = ChangelogScan::new(context, schema.clone(), parts, columns, rows);
                 vec![Arc::new(scan) as Arc<dyn PartitionStream>]

@@ -11,6 +11,7 @@ mod row_images;
 #[cfg(test)]
 mod tests;
 
+pub(super) use debezium::Envelope;
 pub use metadata::metadata_columns;
 
 use super::batch_decoder::{BatchDecoder, Decoded, DecodedBatch, RowKind};

@@ -17,7 +17,7 @@ const MAX_TEXT_BYTES: usize = 1 << 28;
 /// The values of one column.
 #[derive(Debug)]
 pub(in crate::arrow) struct ColumnBuffer {
-    data_type: DataType,
+    pub(super) data_type: DataType,
     nulls: NullBufferBuilder,
     pub(super) values: Values,
 }

@@ -118,9 +118,8 @@ pub(super) fn append_flink(
         Token::Number(number) => number.integer(),
         _ => java_trim(&scalar()?).parse().ok(),
     };
-    let data_type = buffer.data_type().clone();
     let mut is_null = false;
-    match (&mut buffer.values, &data_type) {
+    match (&mut buffer.values, &buffer.data_type) {
         (Values::Boolean(values), _) => {
             values.append(java_trim(&scalar()?).eq_ignore_ascii_case("true"));
         }

@@ -15,12 +15,13 @@ pub(super) mod plan;
 pub(super) mod scanner;
 #[cfg(test)]
 mod tests;
+pub(super) mod value_bytes;
+#[cfg(test)]
 mod values;
 
 pub use datetime::TimestampFormat;
 pub use events::JsonBatchDecoder;
 pub use plan::FlinkJsonOptions;
-pub use values::rows_to_batch;
 
 use super::batch_decoder::{BatchDecoder, Decoded, DecodedBatch};
 use super::column::{Column, ColumnType, arrow_schema};

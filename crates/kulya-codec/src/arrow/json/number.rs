@@ -10,12 +10,12 @@ pub(in crate::arrow) struct Number<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NumberScan {
-    pub(super) length: usize,
     /// All digits before an exponent as an integer; exact for at most 19 of them.
     mantissa: u64,
-    digits: usize,
+    pub(super) length: u32,
+    digits: u32,
     /// The number of digits after the point.
-    fraction: usize,
+    fraction: u32,
     is_negative: bool,
     has_exponent: bool,
 }
@@ -61,8 +61,10 @@ impl NumberScan {
                 at += 1;
             }
         }
-        let digits = whole + fraction;
-        Some(Self { length: at, mantissa, digits, fraction, is_negative, has_exponent })
+        // events are smaller than 4 GiB
+        let (length, fraction) = (u32::try_from(at).ok()?, fraction as u32);
+        let digits = whole as u32 + fraction;
+        Some(Self { mantissa, length, digits, fraction, is_negative, has_exponent })
     }
 }
 
@@ -93,7 +95,7 @@ impl Number<'_> {
         // both are exact, so that the quotient is rounded once
         if scan.digits <= 15
             && !scan.has_exponent
-            && let Some(power) = POWERS.get(scan.fraction)
+            && let Some(power) = POWERS.get(scan.fraction as usize)
         {
             let value = scan.mantissa as f64 / power;
             return if scan.is_negative { -value } else { value };

@@ -33,6 +33,17 @@ pub(in crate::arrow) struct EventContext {
     pub(in crate::arrow) options: FlinkJsonOptions,
     /// How many values the event may still have: one of a few bytes can have many nulls.
     pub(in crate::arrow) values_left: usize,
+    /// Which values stand for what the event does not have, if it is asked for.
+    pub(in crate::arrow) unchanged: Option<UnchangedValues>,
+}
+
+/// The columns whose values a change has not changed, so that the event lacks them.
+#[derive(Debug)]
+pub(in crate::arrow) struct UnchangedValues {
+    /// Says whether a value, with its first token and its whole text, stands for such a one.
+    pub(in crate::arrow) is_unchanged: fn(Token<'_>, &str) -> bool,
+    /// The columns whose values did. They are null.
+    pub(in crate::arrow) columns: Vec<usize>,
 }
 
 /// The maximum number of values of one event.
@@ -40,7 +51,7 @@ const MAX_EVENT_VALUES: usize = 8_000_000;
 
 impl EventContext {
     pub(in crate::arrow) fn new(options: FlinkJsonOptions) -> Self {
-        Self { options, values_left: MAX_EVENT_VALUES }
+        Self { options, values_left: MAX_EVENT_VALUES, unchanged: None }
     }
 
     pub(in crate::arrow) fn take_values(&mut self, count: usize) -> Result<(), Failure> {
@@ -159,7 +170,11 @@ impl Conversion {
             Self::FlinkRow(record) => {
                 return match (&mut buffer.values, token) {
                     (Values::Row(fields), Token::Object) => {
-                        record.append_members(fields, scanner, cx)?;
+                        // asked for the columns of the whole row only
+                        let unchanged = cx.unchanged.take();
+                        let appended = record.append_members(fields, scanner, cx);
+                        cx.unchanged = unchanged;
+                        appended?;
                         buffer.complete();
                         Ok(())
                     }
@@ -402,8 +417,11 @@ impl RecordPlan {
                 // the last of several members with this name counts
                 buffer.truncate(row);
                 problems.retain(|(other, _)| *other != index);
+                cx.unchanged
+                    .iter_mut()
+                    .for_each(|unchanged| unchanged.columns.retain(|other| *other != index));
             }
-            if let Some(problem) = column.append(buffer, scanner, cx)? {
+            if let Some(problem) = column.append(index, buffer, scanner, cx)? {
                 problems.push((index, problem));
             }
         }
@@ -440,7 +458,7 @@ impl RecordPlan {
         cx: &mut EventContext,
     ) -> Result<(), Failure> {
         let Some(column) = self.columns.get_mut(index) else { return Ok(()) };
-        column.append(buffer, scanner, cx)?.map_or(Ok(()), |problem| Err(Failure::Value(problem)))
+        column.append(index, buffer, scanner, cx)?.map_or(Ok(()), |problem| Err(Failure::Value(problem)))
     }
 
     /// Reads a member's name, and returns its column. `next` is the next remembered member.
@@ -473,6 +491,7 @@ impl ColumnPlan {
     #[inline]
     fn append(
         &mut self,
+        index: usize,
         buffer: &mut ColumnBuffer,
         scanner: &mut Scanner<'_>,
         cx: &mut EventContext,
@@ -482,6 +501,20 @@ impl ColumnPlan {
         if token == Token::Null {
             buffer.push_null();
             return Ok((!self.is_nullable).then(|| self.null_problem()));
+        }
+        if let Some(unchanged) = &mut cx.unchanged {
+            if matches!(token, Token::Array | Token::Object) {
+                scanner.skip_rest(token)?;
+            }
+            if (unchanged.is_unchanged)(token, scanner.since(mark)) {
+                unchanged.columns.push(index);
+                buffer.push_null();
+                return Ok(None);
+            }
+            if matches!(token, Token::Array | Token::Object) {
+                scanner.rewind(mark);
+                scanner.value()?;
+            }
         }
         let row = buffer.len();
         match self.conversion.append(buffer, scanner, (mark, token), cx) {

@@ -295,18 +295,26 @@ impl<'a> Scanner<'a> {
 
     /// Skips the next value.
     pub(in crate::arrow) fn skip(&mut self) -> ScanResult<()> {
-        let token = self.value()?;
-        self.skip_rest(token)
+        match self.skip_first()? {
+            None => Ok(()),
+            Some(false) => self.skip_items(0),
+            Some(true) => self.skip_items(1),
+        }
     }
 
     /// Skips the rest of a value after its first token.
+    #[inline]
     pub(in crate::arrow) fn skip_rest(&mut self, token: Token<'_>) -> ScanResult<()> {
-        // a bit for each open container, the innermost lowest: whether it is an object
-        let mut open: u128 = match token {
-            Token::Array => 0,
-            Token::Object => 1,
-            _ => return Ok(()),
-        };
+        match token {
+            Token::Array => self.skip_items(0),
+            Token::Object => self.skip_items(1),
+            _ => Ok(()),
+        }
+    }
+
+    /// Skips the rest of a container. `open` has a bit for each open one, the innermost lowest: whether it is an
+    /// object.
+    fn skip_items(&mut self, mut open: u128) -> ScanResult<()> {
         let outer = self.depth - 1;
         let mut is_first = true;
         loop {
@@ -321,20 +329,49 @@ impl<'a> Scanner<'a> {
                 continue;
             }
             if is_object {
-                self.name()?;
+                self.at += 1;
+                self.string_end()?;
+                self.colon()?;
             }
-            match self.value()? {
-                Token::Array => (open, is_first) = (open << 1, true),
-                Token::Object => (open, is_first) = (open << 1 | 1, true),
-                _ => {}
+            if let Some(is_object) = self.skip_first()? {
+                (open, is_first) = (open << 1 | u128::from(is_object), true);
             }
         }
+    }
+
+    /// Skips a scalar, or the first token of a container, and returns whether that is an object.
+    #[inline]
+    fn skip_first(&mut self) -> ScanResult<Option<bool>> {
+        self.skip_whitespace();
+        match self.peek() {
+            Some(b'"') => {
+                self.at += 1;
+                self.string_end()?;
+            }
+            Some(b'-' | b'0'..=b'9') => {
+                self.number()?;
+            }
+            _ => match self.value()? {
+                Token::Array => return Ok(Some(false)),
+                Token::Object => return Ok(Some(true)),
+                _ => {}
+            },
+        }
+        Ok(None)
     }
 
     /// Reads a string after its opening quote.
     #[inline]
     fn string(&mut self) -> ScanResult<Text<'a>> {
         let start = self.at;
+        let has_escapes = self.string_end()?;
+        let raw = self.text.get(start..self.at - 1).unwrap_or_default();
+        Ok(Text { raw, has_escapes })
+    }
+
+    /// Skips the rest of a string, and returns whether it has escapes.
+    #[inline]
+    fn string_end(&mut self) -> ScanResult<bool> {
         let mut has_escapes = false;
         loop {
             while let Some(word) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk::<8>) {
@@ -347,9 +384,8 @@ impl<'a> Scanner<'a> {
             }
             match self.peek() {
                 Some(b'"') => {
-                    let raw = self.text.get(start..self.at).unwrap_or_default();
                     self.at += 1;
-                    return Ok(Text { raw, has_escapes });
+                    return Ok(has_escapes);
                 }
                 Some(b'\\') => {
                     has_escapes = true;
@@ -401,12 +437,12 @@ impl<'a> Scanner<'a> {
     fn number(&mut self) -> ScanResult<Number<'a>> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let Some(scan) = NumberScan::of(rest) else { return self.error("an invalid number") };
-        let text = self.text.get(self.at..self.at + scan.length).unwrap_or_default();
+        let text = self.text.get(self.at..self.at + scan.length as usize).unwrap_or_default();
         let number = Number { text, scan };
         if self.grammar == Grammar::Strict && !number.is_in_range() {
             return self.error("number out of range");
         }
-        self.at += scan.length;
+        self.at += scan.length as usize;
         Ok(number)
     }
 }

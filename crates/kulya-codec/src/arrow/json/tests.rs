@@ -1,3 +1,4 @@
+use super::values::rows_to_batch;
 use super::*;
 use crate::arrow::columns;
 use arrow::array::{Array, AsArray};
@@ -178,7 +179,7 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
     #[test]
     fn rows_are_those_of_a_tree_of_values(
         payloads in prop::collection::vec(payload(), 1..8),
@@ -212,6 +213,66 @@ proptest! {
             }
         }
         prop_assert!(rows.flush().unwrap().is_none());
+    }
+
+    #[test]
+    fn values_are_written_and_read(payloads in prop::collection::vec(object_text(), 1..8)) {
+        let columns: Vec<Column> = all_columns().into_iter().map(|c| Column { nullable: true, ..c }).collect();
+        let mut rows = JsonRows::new(&columns).unwrap();
+        for payload in payloads {
+            let _ = rows.push(payload.as_bytes(), 0);
+        }
+        let mut copies = RecordPlan::buffers(&columns).unwrap();
+        for (buffer, copy) in rows.buffers.iter().zip(&mut copies) {
+            let mut bytes = Vec::new();
+            (0..buffer.len()).for_each(|index| buffer.write_value(index, &mut bytes));
+            let mut input = bytes.as_slice();
+            (0..buffer.len()).for_each(|_| copy.read_value(&mut input).unwrap());
+            prop_assert!(input.is_empty());
+        }
+        if let Some(found) = rows.flush().unwrap() {
+            prop_assert_eq!(batch(&rows.schema, &mut copies, found.rows.num_rows()).unwrap(), found.rows);
+        }
+    }
+
+    #[test]
+    fn any_events_of_a_flink_table_are_rows_or_an_error(payloads in prop::collection::vec(payload(), 1..8)) {
+        let columns = flink_columns(&flink_schema());
+        let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        for ignore_parse_errors in [false, true] {
+            let options = FlinkJsonOptions { ignore_parse_errors, ..FlinkJsonOptions::default() };
+            let mut rows = JsonRows::flink(&columns, options).unwrap();
+            for payload in &payloads {
+                // the members are columns of this table, also of the nested row
+                let mut payload = String::from_utf8_lossy(payload).into_owned();
+                for (index, name) in names.iter().enumerate() {
+                    payload = payload.replace(&format!("\"c{index}\""), &format!("\"{name}\""));
+                }
+                let nested = payload.replace("\"n\"", "\"x\"").replace("\"s\"", "\"tags\"");
+                for event in [&payload, &format!("{{\"row\":{nested},\"map\":{payload},\"list\":[1]}}")] {
+                    let pushed = rows.push(event.as_bytes(), 0);
+                    prop_assert!(pushed.is_ok() || !ignore_parse_errors, "{} {:?}", event, pushed);
+                }
+            }
+            if let Some(batch) = rows.flush().unwrap() {
+                prop_assert_eq!(batch.rows.schema(), rows.schema());
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_values_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+        for column in all_columns() {
+            let mut buffer = ColumnBuffer::new(&column.kind.data_type()).unwrap();
+            let mut input = bytes.as_slice();
+            while !input.is_empty() {
+                let len = buffer.len();
+                if buffer.read_value(&mut input).is_none() {
+                    buffer.truncate(len);
+                    break;
+                }
+            }
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Rows that are JSON values to a record batch.
+//! The reference of the tests: rows that are JSON values to a record batch.
 
 use crate::arrow::column::{Column, ColumnType, arrow_schema};
 use crate::arrow::decimal;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// `Schema` when a value does not match its column; the text has both.
-pub fn rows_to_batch(columns: &[Column], rows: &[Map<String, Value>]) -> CodecResult<RecordBatch> {
+pub(super) fn rows_to_batch(columns: &[Column], rows: &[Map<String, Value>]) -> CodecResult<RecordBatch> {
     let mut arrays = Vec::with_capacity(columns.len());
     for column in columns {
         let values: Vec<&Value> =
