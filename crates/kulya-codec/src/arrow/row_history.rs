@@ -58,8 +58,8 @@ impl RowHistory {
         self.renamed.is_empty() && self.added.is_empty()
     }
 
-    /// Gives a row's members, the last of a name counting, the present columns. Those of which nothing is known
-    /// are missing.
+    /// Gives a row's members, the last of a name counting, the present columns. Those of which nothing is
+    /// known are missing.
     pub(super) fn complete<'a, 'h: 'a, T>(
         &'h self,
         row: Vec<(Cow<'a, str>, T)>,

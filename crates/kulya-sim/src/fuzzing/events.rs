@@ -80,8 +80,9 @@ pub fn envelope(bytes: &[u8]) {
     assert!(batches.iter().all(|batch| batch.num_columns() == columns.len()));
 }
 
-/// Reads JSON events: the table's JSON schema in the first line, an event in each further one. They are read as
-/// rows of a schema-derived table, of a Flink table with the same types, and of one that ignores errors.
+/// Reads JSON events: the table's JSON schema in the first line, an event in each further one. They are
+/// read as rows of a schema-derived table, of a Flink table with the same types, and of one that ignores
+/// errors.
 pub fn json_rows(bytes: &[u8]) {
     let mut lines = bytes.split(|byte| *byte == b'\n');
     let schema = SchemaInfo::new("t", Format::Json, lines.next().unwrap_or_default());

@@ -83,8 +83,8 @@ impl ChangelogScan {
         Ok(current.into_batches()?)
     }
 
-    /// Gives a batch the table's schema: rows that were written before a column was added lack it, even if it is
-    /// required now, so that its columns are nullable.
+    /// Gives a batch the table's schema: rows that were written before a column was added lack it, even if
+    /// it is required now, so that its columns are nullable.
     fn with_schema(&self, batch: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         let columns = batch.columns().to_vec();

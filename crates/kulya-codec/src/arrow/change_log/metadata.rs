@@ -1,12 +1,26 @@
-//! Metadata columns of change logs: what an event says about a change beside the row.
+//! The formats of change logs and their metadata columns: what an event says about a change beside the row.
 
-use super::{ChangeLogFormat, EventContext, Failure, Mark, Scanner, Token};
 use crate::arrow::column::{Column, ColumnType};
 use crate::arrow::json::buffers::ColumnBuffer;
-use crate::arrow::json::plan::RecordPlan;
+use crate::arrow::json::plan::{EventContext, Failure, RecordPlan};
+use crate::arrow::json::scanner::{Mark, Scanner, Token};
 use crate::{CodecError, CodecResult};
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use std::sync::Arc;
+
+/// The format of a change log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeLogFormat {
+    /// Debezium's envelopes.
+    DebeziumJson {
+        /// Whether the envelope is the member `payload` beside `schema` (`schema-include`).
+        schema_include: bool,
+    },
+    /// The messages of Alibaba's Canal.
+    CanalJson,
+    /// The messages of Zendesk's Maxwell.
+    MaxwellJson,
+}
 
 /// Where an event's metadata is: members of the event by their number in a format's list, and Debezium's
 /// `source`.

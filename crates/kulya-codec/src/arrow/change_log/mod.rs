@@ -1,8 +1,8 @@
 //! Change logs in JSON: one event to the rows that it changes, with their kinds. The members of an event may
 //! have any order: it is scanned once, and only what is wanted is read from where it was found.
 //!
-//! - `debezium`: `debezium-json`; `row_images`: `canal-json` and `maxwell-json`, whose events have the changed
-//!   columns of the row before;
+//! - `debezium`: `debezium-json`; `row_images`: `canal-json` and `maxwell-json`, whose events have the
+//!   changed columns of the row before;
 //! - `metadata`: the metadata columns of all three.
 
 mod debezium;
@@ -12,7 +12,7 @@ mod row_images;
 mod tests;
 
 pub(super) use debezium::Envelope;
-pub use metadata::metadata_columns;
+pub use metadata::{ChangeLogFormat, metadata_columns};
 
 use super::batch_decoder::{BatchDecoder, Decoded, DecodedBatch, RowKind};
 use super::column::Column;
@@ -27,25 +27,11 @@ use bytes::Bytes;
 use metadata::MetadataColumn;
 use std::sync::Arc;
 
-/// The format of a change log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeLogFormat {
-    /// Debezium's envelopes.
-    DebeziumJson {
-        /// Whether the envelope is the member `payload` beside `schema` (`schema-include`).
-        schema_include: bool,
-    },
-    /// The messages of Alibaba's Canal.
-    CanalJson,
-    /// The messages of Zendesk's Maxwell.
-    MaxwellJson,
-}
-
 /// Says whether the changes of a table are wanted, by the names of its database and itself.
 pub type TableFilter = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
 
-/// Decodes the events of a change log to rows with kinds, by the rules of Flink's formats. The columns are those
-/// of the rows, then those of the wanted metadata.
+/// Decodes the events of a change log to rows with kinds, by the rules of Flink's formats. The columns are
+/// those of the rows, then those of the wanted metadata.
 pub struct ChangeLogRows {
     format: ChangeLogFormat,
     options: FlinkJsonOptions,

@@ -1,5 +1,5 @@
-//! The messages of Canal and Maxwell: rows after a change, and of an update the columns that it has changed, as
-//! they were before.
+//! The messages of Canal and Maxwell: rows after a change, and of an update the columns that it has
+//! changed, as they were before.
 
 use super::metadata::Places;
 use super::{ChangeLogRows, EventContext, Failure, Mark, RowKind, Scanner, Token};

@@ -4,8 +4,8 @@
 //! segment's events in order yields the last row of each key. A truncate has no key: it removes the rows of
 //! all segments whose source log position is older.
 //!
-//! A row is kept as the compact bytes of its columns (`changes`): in `row_table`, and beyond a bound of memory in
-//! a target outside (`spill`). `unchanged` recognises values that an event lacks.
+//! A row is kept as the compact bytes of its columns (`changes`): in `row_table`, and beyond a bound of
+//! memory in a target outside (`spill`). `unchanged` recognises values that an event lacks.
 
 mod changes;
 mod row_table;
@@ -75,7 +75,7 @@ struct Output {
 
 impl CurrentRows {
     /// Creates an empty table with these columns, of which batches have the `wanted` ones (all, if `None`).
-    /// `key` is the primary key; empty for a table without one. Its rows are told apart by all columns.
+    /// `key` is the primary key; empty for a table without one. Its rows differ by any of the columns.
     ///
     /// # Errors
     /// `Schema` when a column of the key is not there, or a column has a type that events do not have.
@@ -254,8 +254,8 @@ impl CurrentRows {
         apply_change(&mut self.table, &change, &self.columns, self.key_width);
     }
 
-    /// Writes rows to the spill target until those in memory take at most `limit` bytes. To be called after each
-    /// chunk of events; without a target it does nothing.
+    /// Writes rows to the spill target until those in memory take at most `limit` bytes. To be called after
+    /// each chunk of events; without a target it does nothing.
     ///
     /// # Errors
     /// Those of the target. The rows are lost then.
@@ -270,8 +270,8 @@ impl CurrentRows {
         Ok(())
     }
 
-    /// Takes the next batch of rows, in no particular order; `None` after the last. No events are applied after
-    /// the first call.
+    /// Takes the next batch of rows, in no particular order; `None` after the last. No events are applied
+    /// after the first call.
     ///
     /// # Errors
     /// Those of the spill target, and `Schema` when the rows cannot be converted to a batch.

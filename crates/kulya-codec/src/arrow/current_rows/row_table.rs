@@ -1,6 +1,6 @@
-//! A table of rows by their keys, both as bytes, in little more memory than these: rows lie one after another in
-//! pages, and an index of open addressing has eight bytes for each. A row that still fits is replaced where it
-//! is; a page of which little is live any more is moved into others.
+//! A table of rows by their keys, both as bytes, in little more memory than these: rows lie one after
+//! another in pages, and an index of open addressing has eight bytes for each. A row that still fits is
+//! replaced where it is; a page of which little is live any more is moved into others.
 
 use crate::arrow::json::value_bytes::{read_unsigned, write_unsigned};
 use std::hash::{BuildHasher, RandomState};
@@ -277,8 +277,8 @@ impl RowTable {
         }
     }
 
-    /// Makes the index larger, or frees it of deleted entries. The old one is dropped first: the keys are in the
-    /// pages.
+    /// Makes the index larger, or frees it of deleted entries. The old one is dropped first: the keys are
+    /// in the pages.
     fn rebuild_index(&mut self) {
         self.index = Vec::new();
         self.index = vec![EMPTY; ((self.rows + 1) * 7 / 4).max(MIN_INDEX_LEN)];

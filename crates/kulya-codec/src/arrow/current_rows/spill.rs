@@ -84,8 +84,8 @@ impl Spill {
         Ok(())
     }
 
-    /// Spills half of the partitions that are in memory: `kind` is what makes a row again. Returns whether there
-    /// were any.
+    /// Spills half of the partitions that are in memory: `kind` is what makes a row again. Returns whether
+    /// there were any.
     pub(super) async fn spill_half(&mut self, table: &mut RowTable, kind: ChangeKind) -> CodecResult<bool> {
         let in_memory = self.pending.iter().filter(|pending| pending.is_none()).count();
         if in_memory == 0 {

@@ -10,14 +10,15 @@ use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, FieldRef, Fields};
 use std::sync::Arc;
 
-/// The maximum size of the texts of one buffer, in bytes: the text of a decimal can be a thousand times as long
-/// as its event.
+/// The maximum size of the texts of one buffer, in bytes: the text of a decimal can be a thousand times as
+/// long as its event.
 const MAX_TEXT_BYTES: usize = 1 << 28;
 
 /// The values of one column.
 #[derive(Debug)]
 pub(in crate::arrow) struct ColumnBuffer {
     pub(super) data_type: DataType,
+    len: usize,
     nulls: NullBufferBuilder,
     pub(super) values: Values,
 }
@@ -98,12 +99,12 @@ impl ColumnBuffer {
             }
             _ => return None,
         };
-        Some(Self { data_type: data_type.clone(), nulls: NullBufferBuilder::new(0), values })
+        Some(Self { data_type: data_type.clone(), len: 0, nulls: NullBufferBuilder::new(0), values })
     }
 
     #[inline]
     pub(in crate::arrow) fn len(&self) -> usize {
-        self.nulls.len()
+        self.len
     }
 
     pub(in crate::arrow) fn data_type(&self) -> &DataType {
@@ -128,6 +129,7 @@ impl ColumnBuffer {
     /// Marks the value that was appended as one that is not null.
     #[inline]
     pub(super) fn complete(&mut self) {
+        self.len += 1;
         self.nulls.append_non_null();
     }
 
@@ -156,11 +158,13 @@ impl ColumnBuffer {
             Values::Map(offsets, _) => offsets.extend(offsets.last().copied()),
             Values::Row(fields) => fields.iter_mut().for_each(Self::push_null),
         }
+        self.len += 1;
         self.nulls.append_null();
     }
 
     /// Removes the values from `len` on, incomplete ones too.
     pub(in crate::arrow) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
         self.nulls.truncate(len);
         match &mut self.values {
             Values::Boolean(values) => values.truncate(len),
@@ -192,7 +196,7 @@ impl ColumnBuffer {
     /// # Errors
     /// `Schema` when Arrow refuses them.
     pub(in crate::arrow) fn finish(&mut self) -> CodecResult<ArrayRef> {
-        let len = self.len();
+        let len = std::mem::take(&mut self.len);
         let nulls = self.nulls.finish();
         let failed = |e| CodecError::Schema(format!("converting rows to a batch failed: {e}"));
         let primitive = |buffer: Buffer| {

@@ -18,12 +18,12 @@ use std::borrow::Cow;
 pub(super) fn append_derived(
     kind: &ColumnType,
     buffer: &mut ColumnBuffer,
-    token: Token<'_>,
+    token: &Token<'_>,
     json: &str,
 ) -> Option<()> {
     match (&mut buffer.values, kind) {
         (Values::Boolean(values), _) => values.append(match token {
-            Token::Boolean(value) => value,
+            Token::Boolean(value) => *value,
             Token::Text(text) => text.decode().eq_ignore_ascii_case("true"),
             _ => return None,
         }),
@@ -53,7 +53,7 @@ pub(super) fn append_derived(
     Some(())
 }
 
-fn text(token: Token<'_>) -> Option<Cow<'_, str>> {
+fn text<'a>(token: &Token<'a>) -> Option<Cow<'a, str>> {
     if let Token::Text(text) = token { Some(text.decode()) } else { None }
 }
 
@@ -64,13 +64,13 @@ fn append_text(bytes: &mut BytesBuffer, text: &str) -> Option<()> {
 }
 
 #[must_use]
-fn append_base64(bytes: &mut BytesBuffer, token: Token<'_>) -> Option<()> {
+fn append_base64(bytes: &mut BytesBuffer, token: &Token<'_>) -> Option<()> {
     STANDARD.decode_vec(text(token)?.as_bytes(), &mut bytes.data).ok()?;
     bytes.complete().then_some(())
 }
 
 #[inline]
-fn integer(token: Token<'_>) -> Option<i64> {
+fn integer(token: &Token<'_>) -> Option<i64> {
     match token {
         Token::Number(number) => number.integer().or_else(|| {
             let float = number.float();
@@ -82,7 +82,7 @@ fn integer(token: Token<'_>) -> Option<i64> {
 }
 
 #[inline]
-fn float(token: Token<'_>) -> Option<f64> {
+fn float(token: &Token<'_>) -> Option<f64> {
     match token {
         Token::Number(number) => Some(number.float()),
         // "NaN" and the infinities among them
@@ -92,7 +92,7 @@ fn float(token: Token<'_>) -> Option<f64> {
 }
 
 /// Returns a string as it is, and any other value as JSON in `serde_json`'s form.
-fn derived_text<'a>(token: Token<'a>, json: &'a str) -> Option<Cow<'a, str>> {
+fn derived_text<'a>(token: &Token<'a>, json: &'a str) -> Option<Cow<'a, str>> {
     Some(match token {
         Token::Text(text) => text.decode(),
         Token::Boolean(_) => Cow::Borrowed(json),
@@ -104,7 +104,7 @@ fn derived_text<'a>(token: Token<'a>, json: &'a str) -> Option<Cow<'a, str>> {
 /// Appends a value of a Flink table's column; `None` if it is not one. `json` is the value's whole text.
 pub(super) fn append_flink(
     buffer: &mut ColumnBuffer,
-    token: Token<'_>,
+    token: &Token<'_>,
     json: &str,
     format: TimestampFormat,
 ) -> Option<()> {

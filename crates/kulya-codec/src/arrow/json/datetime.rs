@@ -1,5 +1,5 @@
-//! Dates and times in texts. The usual forms are read digit by digit; what else a schema-derived table accepts
-//! is left to `chrono`. Flink's two standards accept their own forms only.
+//! Dates and times in texts. The usual forms are read digit by digit; what else a schema-derived table
+//! accepts is left to `chrono`. Flink's two standards accept their own forms only.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 

@@ -1,5 +1,6 @@
-//! JSON payloads to record batches. A payload is scanned once, by the plan of the wanted columns, and its values
-//! are appended to the columns' buffers; other values are skipped. A failed event's values are removed again.
+//! JSON payloads to record batches. A payload is scanned once, by the plan of the wanted columns, and its
+//! values are appended to the columns' buffers; other values are skipped. A failed event's values are
+//! removed again.
 //!
 //! - `scanner`, `number`, `datetime`: tokens of JSON text, and the texts of numbers and times;
 //! - `buffers`: the values of a column, and compact bytes of one value;
@@ -177,7 +178,7 @@ impl JsonRows {
             // as Flink does
             Token::Null if self.flink.is_some() => Ok(()),
             token => {
-                scanner.skip_rest(token)?;
+                scanner.skip_rest(&token)?;
                 if cx.options.ignore_parse_errors { Ok(()) } else { Err(Failure::Event(otherwise.into())) }
             }
         }

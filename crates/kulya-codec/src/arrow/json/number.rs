@@ -25,7 +25,7 @@ const POWERS: [f64; 16] =
 
 impl NumberScan {
     /// Reads the number at the beginning of the text.
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(text: &[u8]) -> Option<Self> {
         let digit = |at: usize| text.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10);
         let is_negative = text.first() == Some(&b'-');

@@ -1,5 +1,5 @@
-//! The plan by which objects become rows: the member of each column, and how its value is converted. The order
-//! of members in the last objects is remembered, so that a member is usually found by one comparison.
+//! The plan by which objects become rows: the member of each column, and how its value is converted. The
+//! order of members in the last objects is remembered, so that a member is usually found by one comparison.
 
 use super::buffers::{ColumnBuffer, Values};
 use super::conversion::{append_derived, append_flink};
@@ -146,7 +146,7 @@ impl Conversion {
         &mut self,
         buffer: &mut ColumnBuffer,
         scanner: &mut Scanner<'_>,
-        (mark, token): (Mark, Token<'_>),
+        (mark, token): (Mark, &Token<'_>),
         cx: &mut EventContext,
     ) -> Result<(), Failure> {
         let appended = match self {
@@ -200,7 +200,7 @@ impl Conversion {
             buffer.push_null();
         } else {
             let len = buffer.len();
-            match self.append(buffer, scanner, (mark, token), cx) {
+            match self.append(buffer, scanner, (mark, &token), cx) {
                 Err(Failure::Value(_)) if cx.options.ignore_parse_errors && is_nullable => {
                     buffer.truncate(len);
                     scanner.rewind(mark);
@@ -221,7 +221,7 @@ fn append_list(
     is_nullable: bool,
     buffer: &mut ColumnBuffer,
     scanner: &mut Scanner<'_>,
-    (mark, token): (Mark, Token<'_>),
+    (mark, token): (Mark, &Token<'_>),
     cx: &mut EventContext,
 ) -> Result<(), Failure> {
     let (Values::List(list), Token::Array) = (&mut buffer.values, token) else {
@@ -241,7 +241,7 @@ fn append_map(
     is_nullable: bool,
     buffer: &mut ColumnBuffer,
     scanner: &mut Scanner<'_>,
-    (mark, token): (Mark, Token<'_>),
+    (mark, token): (Mark, &Token<'_>),
     cx: &mut EventContext,
 ) -> Result<(), Failure> {
     let (Values::Map(_, entries), Token::Object) = (&mut buffer.values, token) else {
@@ -287,7 +287,11 @@ fn not_valid(json: &str, data_type: &DataType) -> Failure {
 }
 
 /// Returns the failure of a value of another kind, after skipping it.
-fn unexpected(buffer: &ColumnBuffer, scanner: &mut Scanner<'_>, (mark, token): (Mark, Token<'_>)) -> Failure {
+fn unexpected(
+    buffer: &ColumnBuffer,
+    scanner: &mut Scanner<'_>,
+    (mark, token): (Mark, &Token<'_>),
+) -> Failure {
     match scanner.skip_rest(token) {
         Ok(()) => not_valid(scanner.since(mark), buffer.data_type()),
         Err(error) => error.into(),
@@ -361,7 +365,7 @@ impl RecordPlan {
         cx: &mut EventContext,
     ) -> Result<(), Failure> {
         if self.columns.is_empty() {
-            return Ok(scanner.skip_rest(Token::Object)?);
+            return Ok(scanner.skip_rest(&Token::Object)?);
         }
         cx.take_values(self.columns.len())?;
         let row = buffers.first().map_or(0, ColumnBuffer::len);
@@ -504,7 +508,7 @@ impl ColumnPlan {
         }
         if let Some(unchanged) = &mut cx.unchanged {
             if matches!(token, Token::Array | Token::Object) {
-                scanner.skip_rest(token)?;
+                scanner.skip_rest(&token)?;
             }
             if (unchanged.is_unchanged)(token, scanner.since(mark)) {
                 unchanged.columns.push(index);
@@ -517,7 +521,7 @@ impl ColumnPlan {
             }
         }
         let row = buffer.len();
-        match self.conversion.append(buffer, scanner, (mark, token), cx) {
+        match self.conversion.append(buffer, scanner, (mark, &token), cx) {
             // a number with more digits than its type is null
             Ok(()) if !self.is_nullable && buffer.is_null(row) => Ok(Some(self.null_problem())),
             Ok(()) => Ok(None),

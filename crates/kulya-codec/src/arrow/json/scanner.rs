@@ -1,5 +1,6 @@
-//! A scanner of JSON text that builds no values: it returns one token at a time, and skips values that are not
-//! wanted. All text is checked, skipped text too, so that what is an error does not depend on the projection.
+//! A scanner of JSON text that builds no values: it returns one token at a time, and skips values that are
+//! not wanted. All text is checked, skipped text too, so that what is an error does not depend on the
+//! projection.
 
 use super::number::{Number, NumberScan};
 use std::borrow::Cow;
@@ -147,7 +148,8 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads the first token of the next value.
-    #[inline]
+    // always inlined: copies of a token cost as much as reading one
+    #[inline(always)]
     pub(in crate::arrow) fn value(&mut self) -> ScanResult<Token<'a>> {
         self.skip_whitespace();
         match self.peek() {
@@ -211,7 +213,8 @@ impl<'a> Scanner<'a> {
         Ok(true)
     }
 
-    /// Returns whether the object has another member, whose name is next. At its end the object has been read.
+    /// Returns whether the object has another member, whose name is next. At its end the object has been
+    /// read.
     #[inline]
     pub(in crate::arrow) fn member(&mut self, is_first: bool) -> ScanResult<bool> {
         self.skip_whitespace();
@@ -304,7 +307,7 @@ impl<'a> Scanner<'a> {
 
     /// Skips the rest of a value after its first token.
     #[inline]
-    pub(in crate::arrow) fn skip_rest(&mut self, token: Token<'_>) -> ScanResult<()> {
+    pub(in crate::arrow) fn skip_rest(&mut self, token: &Token<'_>) -> ScanResult<()> {
         match token {
             Token::Array => self.skip_items(0),
             Token::Object => self.skip_items(1),
@@ -312,8 +315,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Skips the rest of a container. `open` has a bit for each open one, the innermost lowest: whether it is an
-    /// object.
+    /// Skips the rest of a container. `open` has a bit for each open one, the innermost lowest: whether it
+    /// is an object.
     fn skip_items(&mut self, mut open: u128) -> ScanResult<()> {
         let outer = self.depth - 1;
         let mut is_first = true;
@@ -361,7 +364,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads a string after its opening quote.
-    #[inline]
+    #[inline(always)]
     fn string(&mut self) -> ScanResult<Text<'a>> {
         let start = self.at;
         let has_escapes = self.string_end()?;
@@ -433,7 +436,7 @@ impl<'a> Scanner<'a> {
         unit.map_or_else(|| self.error("an invalid escape in a string"), Ok)
     }
 
-    #[inline]
+    #[inline(always)]
     fn number(&mut self) -> ScanResult<Number<'a>> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let Some(scan) = NumberScan::of(rest) else { return self.error("an invalid number") };
