@@ -3,8 +3,8 @@
 use crate::{Error, Result, SegmentId};
 use std::time::Duration;
 
-/// The maximum number of times that one call of [`StreamStore::append_times`](crate::StreamStore::append_times)
-/// returns.
+/// The maximum number of times in the result of
+/// [`StreamStore::append_times`](crate::StreamStore::append_times).
 pub const MAX_APPEND_TIMES: usize = 16_384;
 
 /// The commit times of the events between two offsets of a segment. Adjacent events of one time are stored
