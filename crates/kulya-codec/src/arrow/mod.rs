@@ -14,14 +14,16 @@ mod changelog;
 mod column;
 mod decimal;
 mod json;
+mod payload;
 mod row_history;
 
-pub use avro::AvroBatchDecoder;
+pub use avro::{AvroBatchDecoder, AvroPayloads};
 pub use batch_decoder::{BatchDecoder, BatchEncoder, Decoded, DecodedBatch, RowKind};
 pub use change_event::{change_event_json, row_schema};
 pub use changelog::CurrentRows;
 pub use column::{Column, ColumnType, arrow_schema, columns, primary_key};
 pub use json::{JsonBatchDecoder, rows_to_batch};
+pub use payload::{PayloadDecoder, PayloadRows, PlainDecoder, RegistryDecoder};
 pub use row_history::RowHistory;
 
 /// The maximum number of rows of a batch.

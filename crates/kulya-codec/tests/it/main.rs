@@ -2,6 +2,7 @@
 //! invalid events. Tests of one format are in a file of its own.
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod avro_rows;
 mod batches;
 mod cached;
 mod corruption;
