@@ -13,15 +13,21 @@ mod change_event;
 mod changelog;
 mod column;
 mod decimal;
+mod derivation;
+mod encoder;
 mod json;
 mod payload;
 mod row_history;
 
-pub use avro::{AvroBatchDecoder, AvroPayloads};
+pub use avro::{AvroBatchDecoder, AvroChangeEncoder, AvroEncoder, AvroPayloads};
 pub use batch_decoder::{BatchDecoder, BatchEncoder, Decoded, DecodedBatch, RowKind};
 pub use change_event::{change_event_json, row_schema};
 pub use changelog::CurrentRows;
 pub use column::{Column, ColumnType, arrow_schema, columns, primary_key};
+pub use derivation::{FLINK_RECORD_NAME, TimestampMapping, avro_envelope_schema, avro_schema, json_schema};
+pub use encoder::{
+    ChangeForm, HeaderEncoder, JsonChangeEncoder, JsonEncoder, JsonOptions, MapNullKey, TimestampFormat,
+};
 pub use json::{JsonBatchDecoder, rows_to_batch};
 pub use payload::{PayloadDecoder, PayloadRows, PlainDecoder, RegistryDecoder};
 pub use row_history::RowHistory;

@@ -6,6 +6,7 @@ mod avro_rows;
 mod batches;
 mod cached;
 mod corruption;
+mod encoders;
 mod flaky_registry;
 mod formats;
 mod protobuf;

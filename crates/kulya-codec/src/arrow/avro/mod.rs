@@ -1,10 +1,12 @@
 //! Avro events as record batches, by `arrow-avro`: one decoder for each writer's schema, all with the columns
 //! of one reader schema.
 
+mod encoder;
 mod payloads;
 mod reader_schema;
 mod writer_decoder;
 
+pub use encoder::{AvroChangeEncoder, AvroEncoder};
 pub use payloads::AvroPayloads;
 
 use super::payload::RegistryDecoder;
