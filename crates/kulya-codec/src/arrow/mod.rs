@@ -12,11 +12,15 @@ mod batch_decoder;
 mod change_event;
 mod changelog;
 mod column;
+mod column_buffer;
+mod csv;
 mod decimal;
 mod derivation;
 mod encoder;
 mod json;
 mod payload;
+mod protobuf;
+mod raw;
 mod row_history;
 
 pub use avro::{AvroBatchDecoder, AvroChangeEncoder, AvroEncoder, AvroPayloads};
@@ -24,12 +28,13 @@ pub use batch_decoder::{BatchDecoder, BatchEncoder, Decoded, DecodedBatch, RowKi
 pub use change_event::{change_event_json, row_schema};
 pub use changelog::CurrentRows;
 pub use column::{Column, ColumnType, arrow_schema, columns, primary_key};
+pub use csv::{CsvEncoder, CsvOptions, CsvPayloads};
 pub use derivation::{FLINK_RECORD_NAME, TimestampMapping, avro_envelope_schema, avro_schema, json_schema};
-pub use encoder::{
-    ChangeForm, HeaderEncoder, JsonChangeEncoder, JsonEncoder, JsonOptions, MapNullKey, TimestampFormat,
-};
+pub use encoder::{ChangeForm, HeaderEncoder, JsonChangeEncoder, JsonEncoder, JsonOptions, TimestampFormat};
 pub use json::{JsonBatchDecoder, rows_to_batch};
 pub use payload::{PayloadDecoder, PayloadRows, PlainDecoder, RegistryDecoder};
+pub use protobuf::{ProtobufEncoder, ProtobufOptions, ProtobufPayloads, protobuf_columns};
+pub use raw::{Charset, RawEncoder, RawOptions, RawPayloads};
 pub use row_history::RowHistory;
 
 /// The maximum number of rows of a batch.

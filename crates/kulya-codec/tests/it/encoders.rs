@@ -11,8 +11,8 @@ use bytes::Bytes;
 use kulya_codec::Deserializer;
 use kulya_codec::arrow::{
     AvroChangeEncoder, AvroEncoder, AvroPayloads, BatchDecoder, BatchEncoder, ChangeForm, FLINK_RECORD_NAME,
-    HeaderEncoder, JsonChangeEncoder, JsonEncoder, JsonOptions, MapNullKey, PlainDecoder, RowKind,
-    TimestampFormat, TimestampMapping, avro_envelope_schema, avro_schema,
+    HeaderEncoder, JsonChangeEncoder, JsonEncoder, JsonOptions, PlainDecoder, RowKind, TimestampFormat,
+    TimestampMapping, avro_envelope_schema, avro_schema,
 };
 use kulya_codec::codec::Gzip;
 use kulya_schema::{EncodingId, SchemaInfo};
@@ -201,31 +201,6 @@ fn json_numbers_that_json_lacks_and_wide_ones() {
     let late = batch(vec![("late", Arc::new(TimestampMillisecondArray::from(vec![i64::MAX])), false)]);
     let error = JsonEncoder::new(JsonOptions::default()).encode(&late, None).unwrap_err().to_string();
     assert!(error.contains("column late") && error.contains("beyond the years"), "{error}");
-}
-
-#[test]
-fn null_keys_of_maps_follow_their_mode() {
-    let keys = StringArray::from(vec![None, Some("k")]);
-    let fields: Fields =
-        vec![Field::new("key", DataType::Utf8, true), Field::new("value", DataType::Int32, true)].into();
-    let entries =
-        StructArray::new(fields.clone(), vec![Arc::new(keys), Arc::new(Int32Array::from(vec![1, 2]))], None);
-    let field = Arc::new(Field::new("entries", DataType::Struct(fields), false));
-    // built unchecked by validation of nullability: Arrow's own maps have no null keys
-    let map = arrow::array::MapArray::try_new(
-        field,
-        arrow::buffer::OffsetBuffer::from_lengths([2]),
-        entries,
-        None,
-        false,
-    );
-    let Ok(map) = map else { return };
-    let rows = batch(vec![("m", Arc::new(map), false)]);
-    let with = |map_null_key| JsonOptions { map_null_key, ..JsonOptions::default() };
-    let error = JsonEncoder::new(with(MapNullKey::Fail)).encode(&rows, None).unwrap_err().to_string();
-    assert!(error.contains("map-null-key.mode"), "{error}");
-    assert_eq!(json_rows(&rows, with(MapNullKey::Drop)), [r#"{"m":{"k":2}}"#]);
-    assert_eq!(json_rows(&rows, with(MapNullKey::Literal("nil".into()))), [r#"{"m":{"nil":1,"k":2}}"#]);
 }
 
 const KINDS: [RowKind; 4] = [RowKind::Insert, RowKind::UpdateBefore, RowKind::UpdateAfter, RowKind::Delete];

@@ -11,29 +11,16 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-/// The options of writing JSON. The default is Flink's.
+/// The options of writing JSON. The default is Flink's. Its options for null keys of maps are missing: Arrow's
+/// maps have none.
 #[derive(Debug, Clone, Default)]
 pub struct JsonOptions {
     /// `timestamp-format.standard`.
     pub timestamp_format: TimestampFormat,
-    /// `map-null-key.mode` and `map-null-key.literal`.
-    pub map_null_key: MapNullKey,
     /// `encode.decimal-as-plain-number`: no exponents.
     pub plain_decimals: bool,
     /// `encode.ignore-null-fields`: members that are null are left out.
     pub ignore_null_fields: bool,
-}
-
-/// What is written for a null key of a map.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum MapNullKey {
-    /// The row cannot be written.
-    #[default]
-    Fail,
-    /// The entry is left out.
-    Drop,
-    /// This key.
-    Literal(String),
 }
 
 /// Encodes rows as JSON objects. A fraction of a second in a time is written, though Flink ignores it.
@@ -143,14 +130,15 @@ fn write(values: &Values, row: usize, options: &JsonOptions, out: &mut Vec<u8>) 
             out.push(b']');
         }
         Values::Map { offsets, keys, values, .. } => {
+            let Values::Text(keys) = &**keys else {
+                return Err("the keys of a map must be strings in JSON".to_owned());
+            };
             out.push(b'{');
-            let mut is_first = true;
-            for entry in range(offsets, row) {
-                let Some(key) = key(keys, entry, options)? else { continue };
-                if !std::mem::take(&mut is_first) {
+            for (position, entry) in range(offsets, row).enumerate() {
+                if position > 0 {
                     out.push(b',');
                 }
-                write_json(key, out);
+                write_json(keys.value(entry), out);
                 out.push(b':');
                 write(values, entry, options, out)?;
             }
@@ -159,23 +147,6 @@ fn write(values: &Values, row: usize, options: &JsonOptions, out: &mut Vec<u8>) 
         Values::Row { members, .. } => write_row(members, row, options, out)?,
     }
     Ok(())
-}
-
-/// Returns the key of a map's entry; `None` for an entry that is left out.
-fn key<'a>(keys: &'a Values, entry: usize, options: &'a JsonOptions) -> Result<Option<&'a str>, String> {
-    if keys.is_null(entry) {
-        return match &options.map_null_key {
-            MapNullKey::Fail => {
-                Err("a key of the map is null: option map-null-key.mode allows DROP or LITERAL".to_owned())
-            }
-            MapNullKey::Drop => Ok(None),
-            MapNullKey::Literal(key) => Ok(Some(key)),
-        };
-    }
-    match keys {
-        Values::Text(keys) => Ok(Some(keys.value(entry))),
-        _ => Err("the keys of a map must be strings in JSON".to_owned()),
-    }
 }
 
 fn in_calendar(text: Option<String>) -> Result<String, String> {

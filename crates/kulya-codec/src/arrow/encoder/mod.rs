@@ -10,10 +10,10 @@ mod values;
 pub use change::{ChangeForm, JsonChangeEncoder};
 pub use header::HeaderEncoder;
 pub(super) use json::only_inserted;
-pub use json::{JsonEncoder, JsonOptions, MapNullKey};
+pub use json::{JsonEncoder, JsonOptions};
 pub(super) use number_text::decimal_text;
 pub(super) use time_text::{date_text, time_text, timestamp_text};
-pub(super) use values::{Member, Values};
+pub(super) use values::{Member, Values, range};
 
 pub use time_text::TimestampFormat;
 
