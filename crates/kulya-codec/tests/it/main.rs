@@ -10,6 +10,8 @@ mod encoders;
 mod flaky_registry;
 mod formats;
 mod protobuf;
+mod protobuf_rows;
+mod text_formats;
 
 use kulya_codec::codec::{Gzip, Snappy};
 use kulya_codec::{AvroValue, Deserializer, Serializer, SerializerConfig};

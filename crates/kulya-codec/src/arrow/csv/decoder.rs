@@ -41,9 +41,6 @@ impl CsvPayloads {
             Some(quote) => reader.quote(quote),
             None => reader.quoting(false),
         };
-        if options.allow_comments {
-            reader.comment(Some(b'#'));
-        }
         Ok(Self {
             columns: ColumnBuffer::all(schema.fields()).map_err(refused)?,
             arity: table.fields().len(),
@@ -90,6 +87,11 @@ impl CsvPayloads {
     }
 
     fn decode_line(&mut self, payload: &[u8]) -> Result<usize, String> {
+        let line = if self.options.allow_comments { without_comments(payload) } else { payload };
+        if line.is_empty() && !payload.is_empty() {
+            return Ok(0);
+        }
+        let payload = line;
         if payload.is_empty() && self.arity == 1 {
             self.line.clear();
             self.ends = vec![0];
@@ -130,6 +132,16 @@ impl CsvPayloads {
             None => Ok(1),
         }
     }
+}
+
+/// Returns the lines from the first one that is no comment: the library takes a comment without the end of its
+/// line for a record.
+fn without_comments(mut lines: &[u8]) -> &[u8] {
+    while lines.first() == Some(&b'#') {
+        let end = lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |end| end + 1);
+        lines = lines.get(end..).unwrap_or_default();
+    }
+    lines
 }
 
 impl PayloadDecoder for CsvPayloads {

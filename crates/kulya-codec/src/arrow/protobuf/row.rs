@@ -263,7 +263,8 @@ fn push_value(
     column: &mut ColumnBuffer,
     values: &mut usize,
 ) -> Result<(), String> {
-    let mut parts = raws.iter().filter_map(|raw| if let Raw::Bytes(bytes) = raw { Some(*bytes) } else { None });
+    let mut parts =
+        raws.iter().filter_map(|raw| if let Raw::Bytes(bytes) = raw { Some(*bytes) } else { None });
     match plan {
         ValuePlan::Number(kind, target) => {
             let number = match raws.last() {
