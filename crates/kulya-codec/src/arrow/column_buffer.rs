@@ -88,6 +88,13 @@ impl ColumnBuffer {
         Ok(Self { data_type: data_type.clone(), is_valid: Vec::new(), values })
     }
 
+    /// Accepts unscaled numbers with more digits than a decimal column has.
+    pub(super) fn accept_any_digits(&mut self) {
+        if let Values::Decimal(_, digits) = &mut self.values {
+            *digits = u8::MAX;
+        }
+    }
+
     /// Returns the number of values.
     pub(super) fn len(&self) -> usize {
         self.is_valid.len()
@@ -119,6 +126,7 @@ impl ColumnBuffer {
     ///
     /// # Errors
     /// The reason why the column cannot hold the value. It is unchanged then.
+    #[inline]
     pub(super) fn push(&mut self, scalar: Scalar<'_>) -> Result<(), String> {
         match (&mut self.values, scalar) {
             (Values::Boolean(values), Scalar::Boolean(value)) => values.push(value),

@@ -1,9 +1,12 @@
-//! Avro events as record batches, by `arrow-avro`: one decoder for each writer's schema, all with the columns
-//! of one reader schema.
+//! Avro events as record batches: one decoder for each writer's schema, all with the columns of one reader
+//! schema.
 
 mod encoder;
+mod flat_decoder;
 mod payloads;
 mod reader_schema;
+#[cfg(test)]
+mod tests;
 mod writer_decoder;
 
 pub use encoder::{AvroChangeEncoder, AvroEncoder};

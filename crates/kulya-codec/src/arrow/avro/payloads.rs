@@ -22,6 +22,8 @@ pub struct AvroPayloads {
     reader: Value,
     projection: Option<Vec<usize>>,
     schema: SchemaRef,
+    /// The schema of the columns before they are converted to those of a table.
+    decoded: SchemaRef,
     /// Indexes into `decoders` by the id of the writer's schema, or why its payloads cannot be read.
     writers: HashMap<u32, Result<usize, String>>,
     decoders: Vec<WriterDecoder>,
@@ -45,10 +47,12 @@ impl AvroPayloads {
             Some(columns) if columns.is_empty() => Schema::empty(),
             _ => without_dictionaries(&build_decoder(&reader, &reader, projection.clone())?.schema()),
         };
+        let schema = Arc::new(schema);
         Ok(Self {
             reader,
             projection,
-            schema: Arc::new(schema),
+            decoded: Arc::clone(&schema),
+            schema,
             writers: HashMap::new(),
             decoders: Vec::new(),
             current: None,
@@ -91,7 +95,8 @@ impl AvroPayloads {
             return Ok(index);
         }
         let known = self.writers.entry(id).or_insert_with(|| {
-            let decoder = WriterDecoder::new(&encoding.schema, &self.reader, self.projection.clone());
+            let projection = self.projection.clone();
+            let decoder = WriterDecoder::new(&encoding.schema, &self.reader, projection, &self.decoded);
             let decoder = decoder.map_err(|error| error.to_string())?;
             self.decoders.push(decoder);
             Ok(self.decoders.len() - 1)

@@ -1,16 +1,17 @@
-//! Rows of the payloads of one writer's schema, by `arrow-avro`.
+//! Rows of the payloads of one writer's schema, by [`FlatDecoder`] or `arrow-avro`.
 //!
 //! The library takes a datum for complete when it has read as much as the schema wants, and a decoder that has
 //! failed within a row is of no more use. So each payload is measured first, and the datums of a batch are
 //! kept until it is complete, to decode them again after a failure. From then on each datum of that writer
 //! is tried in a decoder of its own first.
 
+use super::flat_decoder::FlatDecoder;
 use super::reader_schema::{reads_bytes_as_text, row_schema, with_name_of};
 use crate::arrow::BATCH_ROWS;
 use crate::schema::AvroWriterSchema;
 use crate::{CodecError, CodecResult};
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::Schema;
+use arrow::datatypes::{Schema, SchemaRef};
 use arrow_avro::reader::{Decoder, ReaderBuilder};
 use arrow_avro::schema::{AvroSchema, Fingerprint, FingerprintAlgorithm, SchemaStore};
 use kulya_schema::SchemaInfo;
@@ -28,7 +29,9 @@ pub(super) struct WriterDecoder {
     writer: AvroWriterSchema,
     /// The encoded union index of the record, when the root is a union of null and a record.
     union_index: Option<u8>,
-    /// `None` for rows without columns.
+    /// Decodes in place of the library, if it can.
+    flat: Option<FlatDecoder>,
+    /// `None` with `flat`, and for rows without columns.
     decoder: Option<DatumDecoder>,
     /// Tries each datum before `decoder`, after a failure.
     trial: Option<DatumDecoder>,
@@ -39,7 +42,21 @@ pub(super) struct WriterDecoder {
 }
 
 impl WriterDecoder {
+    /// Creates a decoder of the columns that `schema` has in the reader's schema.
     pub(super) fn new(
+        schema: &SchemaInfo,
+        reader: &Value,
+        projection: Option<Vec<usize>>,
+        columns: &SchemaRef,
+    ) -> CodecResult<Self> {
+        let (writer, _) = row_schema(schema)?;
+        let flat = FlatDecoder::new(&writer, reader, projection.as_deref(), columns);
+        Self::with(flat, schema, reader, projection)
+    }
+
+    /// Creates a decoder of rows by `flat`, or by the library without it.
+    pub(super) fn with(
+        flat: Option<FlatDecoder>,
         schema: &SchemaInfo,
         reader: &Value,
         projection: Option<Vec<usize>>,
@@ -48,13 +65,15 @@ impl WriterDecoder {
         let reader = with_name_of(reader, &writer);
         let needs_trial = reads_bytes_as_text(&reader, &writer);
         let schemas = (writer, reader, projection);
-        let has_columns = schemas.2.as_ref().is_none_or(|columns| !columns.is_empty());
+        let needs_decoder = flat.is_none() && schemas.2.as_ref().is_none_or(|columns| !columns.is_empty());
+        // also without need, since the library finds schemas that cannot be resolved
         let decoder = DatumDecoder::new(&schemas)?;
         Ok(Self {
             writer: AvroWriterSchema::new(schema)?,
             union_index,
-            decoder: has_columns.then_some(decoder),
-            trial: if has_columns && needs_trial { Some(DatumDecoder::new(&schemas)?) } else { None },
+            flat,
+            decoder: needs_decoder.then_some(decoder),
+            trial: if needs_decoder && needs_trial { Some(DatumDecoder::new(&schemas)?) } else { None },
             schemas,
             kept: Vec::new(),
             ends: Vec::new(),
@@ -64,11 +83,24 @@ impl WriterDecoder {
 
     /// Decodes a payload as one row. After an error there is no row of it.
     pub(super) fn push(&mut self, payload: &[u8]) -> Result<DatumSize, String> {
+        if let Some(flat) = &mut self.flat {
+            let datum = match self.union_index {
+                None => Some(payload),
+                Some(index) => payload.strip_prefix(&[index]),
+            };
+            if let Some(Ok(bytes)) = datum.map(|datum| flat.push(datum)) {
+                self.rows += 1;
+                return Ok(DatumSize { bytes, values: 1 });
+            }
+        }
         let (datum, values) = self.writer.datum(payload)?;
         let datum = match self.union_index {
             None => datum,
             Some(index) => datum.strip_prefix(&[index]).ok_or("it is null and not a record")?,
         };
+        if self.flat.is_some() {
+            return Err("a value of it is beyond the range of its column".to_owned());
+        }
         if let Some(trial) = &mut self.trial
             && let Err(reason) = trial.push(datum).and_then(|()| trial.flush().map(|_| ()))
         {
@@ -113,6 +145,9 @@ impl WriterDecoder {
             return Ok(None);
         }
         let failed = |reason| CodecError::Schema(format!("decoding Avro rows failed: {reason}"));
+        if let Some(flat) = &mut self.flat {
+            return flat.flush().map(Some).map_err(failed);
+        }
         match &mut self.decoder {
             Some(decoder) => decoder.flush().map_err(failed),
             None => {
