@@ -45,6 +45,8 @@ pub(super) enum Scalar<'a> {
     /// An unscaled number with the column's scale.
     Decimal(i128),
     Text(&'a str),
+    /// The bytes of a text, whose encoding was checked.
+    ValidUtf8(&'a [u8]),
     Bytes(&'a [u8]),
 }
 
@@ -148,7 +150,8 @@ impl ColumnBuffer {
                 bytes.extend_from_slice(text.as_bytes());
                 ends.push(bytes.len());
             }
-            (Values::Bytes(ends, bytes), Scalar::Bytes(value)) => {
+            (Values::Text(ends, bytes), Scalar::ValidUtf8(value))
+            | (Values::Bytes(ends, bytes), Scalar::Bytes(value)) => {
                 bytes.extend_from_slice(value);
                 ends.push(bytes.len());
             }

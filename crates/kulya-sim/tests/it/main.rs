@@ -104,6 +104,13 @@ fn fuzzing_corpora_of_change_data_capture_pass() {
 }
 
 #[test]
+fn fuzzing_corpora_of_rows_pass() {
+    run_corpus("avro_rows", kulya_sim::fuzzing::avro_rows);
+    run_corpus("csv_rows", kulya_sim::fuzzing::csv_rows);
+    run_corpus("protobuf_rows", kulya_sim::fuzzing::protobuf_rows);
+}
+
+#[test]
 fn killed_processes_lose_nothing() {
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_kulya-sim"));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");

@@ -241,7 +241,14 @@ impl FlatField {
                 Scalar::Float(f64::from_le_bytes(*bytes))
             }
             Kind::Bytes => Scalar::Bytes(length_prefixed(rest)?),
-            Kind::Text => Scalar::Text(std::str::from_utf8(length_prefixed(rest)?).ok()?),
+            Kind::Text => {
+                let text = length_prefixed(rest)?;
+                // much faster for short texts
+                if !text.is_ascii() {
+                    std::str::from_utf8(text).ok()?;
+                }
+                Scalar::ValidUtf8(text)
+            }
             Kind::Fixed(size) => Scalar::Bytes(take(rest, *size)?),
             Kind::Enum(symbols) => Scalar::Text(symbols.get(usize::try_from(long(rest)?).ok()?)?),
             Kind::Decimal => {

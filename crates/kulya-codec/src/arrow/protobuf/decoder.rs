@@ -1,14 +1,14 @@
 //! Rows of messages with any writers' descriptors.
 
-use super::ProtobufOptions;
 use super::plan::MessagePlan;
 use super::row::push_message;
+use super::{ProtobufOptions, protobuf_columns};
 use crate::arrow::column_buffer::ColumnBuffer;
 use crate::arrow::payload::{PayloadDecoder, PayloadRows};
 use crate::arrow::{BATCH_BYTES, BATCH_ROWS};
 use crate::protobuf::{message_descriptor, strip_padding};
 use crate::{CodecError, CodecResult};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use kulya_schema::{EncodingInfo, SchemaInfo};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -48,6 +48,15 @@ impl ProtobufPayloads {
             bytes: 0,
             values: 0,
         })
+    }
+
+    /// Creates a decoder of all columns of a registered message.
+    ///
+    /// # Errors
+    /// `Schema` when the schema is not Protobuf, or has no columns.
+    pub fn of_message(schema: &SchemaInfo, options: ProtobufOptions) -> CodecResult<Self> {
+        let columns = protobuf_columns(&message_descriptor(schema)?)?;
+        Self::new(Arc::new(Schema::new(columns)), options)
     }
 
     fn plan(&mut self, encoding: &EncodingInfo) -> CodecResult<Arc<MessagePlan>> {
