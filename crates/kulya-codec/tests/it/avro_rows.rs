@@ -62,8 +62,11 @@ fn decode_all(
 fn payload(n: u8, is_narrow: bool) -> Vec<u8> {
     let small = n % 60;
     if is_narrow {
-        let array =
-            [&[small % 3 * 2][..], &vec![2; usize::from(small % 3)], &[0][..usize::from(small % 3 != 0)]];
+        let array = [
+            &[small % 3 * 2][..],
+            &vec![2; usize::from(small % 3)],
+            &[0][..usize::from(!small.is_multiple_of(3))],
+        ];
         [
             &[small * 2, small % 2, 4, b's', b'0' + small % 10, 2, small * 4, small % 3 * 2, 0][..],
             &array.concat(),

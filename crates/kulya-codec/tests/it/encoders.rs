@@ -176,7 +176,6 @@ fn json_has_flinks_forms() {
         timestamp_format: TimestampFormat::Iso8601,
         plain_decimals: true,
         ignore_null_fields: true,
-        ..JsonOptions::default()
     };
     let texts = json_rows(&rows, options);
     assert!(
