@@ -4,8 +4,9 @@
 //! - [`JsonBatchDecoder`]: events of a JSON group, with the columns of a JSON schema ([`columns`]);
 //! - [`RegistryDecoder`]: events with the five-byte header, and [`PlainDecoder`]: events without it, of a
 //!   format's [`PayloadDecoder`]: [`AvroPayloads`], [`ProtobufPayloads`], [`CsvPayloads`], [`RawPayloads`];
-//! - [`BatchEncoder`]s: [`AvroEncoder`], [`JsonEncoder`], [`ProtobufEncoder`], [`CsvEncoder`], [`RawEncoder`],
-//!   of changes [`JsonChangeEncoder`] and [`AvroChangeEncoder`], with the header [`HeaderEncoder`];
+//! - [`BatchEncoder`]s: [`AvroEncoder`], [`JsonEncoder`], [`ProtobufEncoder`], [`CsvEncoder`],
+//!   [`RawEncoder`], of changes [`JsonChangeEncoder`] and [`AvroChangeEncoder`], with the header
+//!   [`HeaderEncoder`];
 //! - [`avro_schema`], [`avro_envelope_schema`] and [`json_schema`]: the schemas of columns in a registry;
 //! - [`CurrentRows`]: the rows of a table from its changelog in Debezium's JSON; [`change_event_json`] gives
 //!   the JSON of events that are Avro, [`row_schema`] the schema of their rows, and [`RowHistory`] the

@@ -1,5 +1,5 @@
-//! Rows of many Avro events at a time: any bytes give the rows, and are accepted or rejected, as if each event
-//! were decoded alone.
+//! Rows of many Avro events at a time: any bytes give the rows, and are accepted or rejected, as if each
+//! event were decoded alone.
 #![cfg(feature = "arrow")]
 
 use arrow::array::{Array, AsArray, RecordBatch};

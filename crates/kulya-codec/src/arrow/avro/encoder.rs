@@ -19,8 +19,8 @@ use bytes::Bytes;
 use kulya_schema::SchemaInfo;
 use std::sync::Arc;
 
-/// Encodes rows as Avro datums of one schema, without a header. Columns are matched by position, and converted
-/// to the schema's types.
+/// Encodes rows as Avro datums of one schema, without a header. Columns are matched by position, and
+/// converted to the schema's types.
 pub struct AvroEncoder {
     encoder: Encoder,
     schema: SchemaRef,

@@ -1,8 +1,9 @@
 //! Rows of the payloads of a writer's schema without arrays, maps, nested records and wider unions, which is
 //! most tables: one pass that checks a datum and appends its values.
 //!
-//! For such schemas a pass that measures a datum would take half of the time that `arrow-avro` takes to decode
-//! it, and the library alone accepts datums that are not valid. All other schemas are decoded by the library.
+//! For such schemas a pass that measures a datum would take half of the time that `arrow-avro` takes to
+//! decode it, and the library alone accepts datums that are not valid. All other schemas are decoded by the
+//! library.
 
 use crate::arrow::column_buffer::{ColumnBuffer, Scalar};
 use arrow::array::RecordBatch;

@@ -85,6 +85,20 @@ fn members_of(object: &Map<String, Value>) -> impl Iterator<Item = &Value> {
     ["type", "items", "values", "fields"].into_iter().filter_map(|key| object.get(key))
 }
 
+/// Returns whether a column has values of the type null within it, which the library rejects in arrays.
+pub(super) fn has_nulls_within(fields: &Fields) -> bool {
+    fields.iter().any(|field| match field.data_type() {
+        DataType::List(items) | DataType::Map(items, _) => is_or_has_null(items),
+        DataType::Struct(fields) => fields.iter().any(is_or_has_null),
+        DataType::Union(fields, _) => fields.iter().any(|(_, field)| is_or_has_null(field)),
+        _ => false,
+    })
+}
+
+fn is_or_has_null(field: &FieldRef) -> bool {
+    *field.data_type() == DataType::Null || has_nulls_within(&Fields::from(vec![Arc::clone(field)]))
+}
+
 /// Replaces dictionaries by their value types: enums become text.
 pub(super) fn without_dictionaries(schema: &Schema) -> Schema {
     Schema::new(schema.fields().iter().map(plain_field).collect::<Fields>())

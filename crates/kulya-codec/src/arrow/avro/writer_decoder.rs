@@ -1,12 +1,12 @@
 //! Rows of the payloads of one writer's schema, by [`FlatDecoder`] or `arrow-avro`.
 //!
-//! The library takes a datum for complete when it has read as much as the schema wants, and a decoder that has
-//! failed within a row is of no more use. So each payload is measured first, and the datums of a batch are
-//! kept until it is complete, to decode them again after a failure. From then on each datum of that writer
-//! is tried in a decoder of its own first.
+//! The library takes a datum for complete when it has read as much as the schema wants, and a decoder that
+//! has failed within a row is of no more use. So each payload is measured first, and the datums of a batch
+//! are kept until it is complete, to decode them again after a failure. From then on each datum of that
+//! writer is tried in a decoder of its own first.
 
 use super::flat_decoder::FlatDecoder;
-use super::reader_schema::{reads_bytes_as_text, row_schema, with_name_of};
+use super::reader_schema::{has_nulls_within, reads_bytes_as_text, row_schema, with_name_of};
 use crate::arrow::BATCH_ROWS;
 use crate::schema::AvroWriterSchema;
 use crate::{CodecError, CodecResult};
@@ -63,11 +63,13 @@ impl WriterDecoder {
     ) -> CodecResult<Self> {
         let (writer, union_index) = row_schema(schema)?;
         let reader = with_name_of(reader, &writer);
-        let needs_trial = reads_bytes_as_text(&reader, &writer);
+        let reads_bytes_as_text = reads_bytes_as_text(&reader, &writer);
         let schemas = (writer, reader, projection);
         let needs_decoder = flat.is_none() && schemas.2.as_ref().is_none_or(|columns| !columns.is_empty());
         // also without need, since the library finds schemas that cannot be resolved
         let decoder = DatumDecoder::new(&schemas)?;
+        // what the library finds only when it completes a batch
+        let needs_trial = reads_bytes_as_text || has_nulls_within(decoder.0.schema().fields());
         Ok(Self {
             writer: AvroWriterSchema::new(schema)?,
             union_index,

@@ -134,8 +134,8 @@ impl CsvPayloads {
     }
 }
 
-/// Returns the lines from the first one that is no comment: the library takes a comment without the end of its
-/// line for a record.
+/// Returns the lines from the first one that is no comment: the library takes a comment without the end of
+/// its line for a record.
 fn without_comments(mut lines: &[u8]) -> &[u8] {
     while lines.first() == Some(&b'#') {
         let end = lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |end| end + 1);

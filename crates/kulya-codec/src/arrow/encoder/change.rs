@@ -12,8 +12,8 @@ use bytes::Bytes;
 pub enum ChangeForm {
     /// As Flink's `debezium-json` writes them: a row that is there after the change as `c`, any other as `d`.
     Flink,
-    /// For tables with a primary key, whose readers need only the last event of a key: an inserted row as `c`,
-    /// an updated one as `u`, any other as `d`. A caller leaves `-U` out where the key does not change.
+    /// For tables with a primary key, whose readers need only the last event of a key: an inserted row as
+    /// `c`, an updated one as `u`, any other as `d`. A caller leaves `-U` out where the key does not change.
     Upsert,
 }
 

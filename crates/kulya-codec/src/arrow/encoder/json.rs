@@ -11,8 +11,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-/// The options of writing JSON. The default is Flink's. Its options for null keys of maps are missing: Arrow's
-/// maps have none.
+/// The options of writing JSON. The default is Flink's. Its options for null keys of maps are missing:
+/// Arrow's maps have none.
 #[derive(Debug, Clone, Default)]
 pub struct JsonOptions {
     /// `timestamp-format.standard`.

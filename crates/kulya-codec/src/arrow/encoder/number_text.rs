@@ -1,7 +1,7 @@
 //! Decimals as texts.
 
-/// Writes a decimal from its unscaled digits, which may have a sign, and its scale. Java's short form, with an
-/// exponent for small numbers, unless `is_plain`.
+/// Writes a decimal from its unscaled digits, which may have a sign, and its scale. Java's short form, with
+/// an exponent for small numbers, unless `is_plain`.
 pub(in crate::arrow) fn decimal_text(unscaled: &str, scale: i8, is_plain: bool) -> String {
     let (sign, digits) = match unscaled.strip_prefix('-') {
         Some(digits) => ("-", digits),

@@ -14,7 +14,8 @@ use kulya_schema::{EncodingId, EncodingInfo, GroupId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Decodes the events of one group: Flink's format `pravega-registry`, with the decoder of the group's format.
+/// Decodes the events of one group: Flink's format `pravega-registry`, with the decoder of the group's
+/// format.
 pub struct RegistryDecoder<P> {
     encodings: EncodingCache,
     codecs: Codecs,

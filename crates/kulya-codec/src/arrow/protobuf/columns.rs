@@ -9,8 +9,9 @@ use std::sync::Arc;
 /// The maximum number of columns, with those of nested rows.
 const MAX_COLUMNS: usize = 10_000;
 
-/// Returns the columns of a message: a field that contains its own message has the type of bytes, which are the
-/// encoded message, and groups have no column. Unsigned numbers have wider types, so that none wraps around.
+/// Returns the columns of a message: a field that contains its own message has the type of bytes, which are
+/// the encoded message, and groups have no column. Unsigned numbers have wider types, so that none wraps
+/// around.
 ///
 /// # Errors
 /// `Schema` for a message with more than 10,000 columns, also in nested rows.

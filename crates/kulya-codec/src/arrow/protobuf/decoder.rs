@@ -16,7 +16,8 @@ use std::sync::Arc;
 /// The number of values after which a batch is complete.
 const BATCH_VALUES: usize = 4_000_000;
 
-/// Decodes Protobuf messages. A message may end with the zero bytes of a Java writer's buffer (contract §5.4).
+/// Decodes Protobuf messages. A message may end with the zero bytes of a Java writer's buffer (contract
+/// §5.4).
 pub struct ProtobufPayloads {
     schema: SchemaRef,
     options: ProtobufOptions,

@@ -23,6 +23,7 @@ pub struct ProtobufOptions {
     /// `read-default-values`: a field that is not there has its default instead of null. Fields that cannot
     /// tell whether they are there have it always.
     pub read_default_values: bool,
-    /// `write-null-string-literal`, for null strings in arrays and maps; other types have their default there.
+    /// `write-null-string-literal`, for null strings in arrays and maps; other types have their default
+    /// there.
     pub write_null_string_literal: String,
 }
