@@ -30,20 +30,95 @@ pub(super) fn row_schema(schema: &SchemaInfo) -> CodecResult<(Value, Option<u8>)
     }
 }
 
-/// Returns the reader schema with the name of the writer's record: record names are not compared (contract
-/// §3.4).
+/// Returns the reader schema with the names of the writer's records, also of those within: record names are
+/// not compared (contract §3.4).
 pub(super) fn with_name_of(reader: &Value, writer: &Value) -> Value {
-    let mut reader = reader.clone();
-    if let (Value::Object(reader), Value::Object(writer)) = (&mut reader, writer) {
-        for part in ["name", "namespace"] {
-            match writer.get(part) {
-                Some(name) => reader.insert(part.to_owned(), name.clone()),
-                None => reader.shift_remove(part),
+    let mut renamed = reader.clone();
+    rename(&mut renamed, writer, !has_references(reader) && !has_references(writer));
+    renamed
+}
+
+/// Gives a record the name of the writer's; with `is_deep`, also the records within it.
+fn rename(reader: &mut Value, writer: &Value, is_deep: bool) {
+    match (reader, writer) {
+        (Value::Object(reader), Value::Object(writer)) => {
+            let kind = reader.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+            if writer.get("type").and_then(Value::as_str) != Some(&kind) {
+                return;
+            }
+            let key = match kind.as_str() {
+                "record" => {
+                    for part in ["name", "namespace"] {
+                        match writer.get(part) {
+                            Some(name) => reader.insert(part.to_owned(), name.clone()),
+                            None => reader.shift_remove(part),
+                        };
+                    }
+                    "fields"
+                }
+                "array" => "items",
+                "map" => "values",
+                _ => return,
             };
+            if let (true, Some(reader), Some(writer)) = (is_deep, reader.get_mut(key), writer.get(key)) {
+                match (reader, writer) {
+                    (Value::Array(fields), Value::Array(written)) if key == "fields" => {
+                        rename_in_fields(fields, written);
+                    }
+                    (reader, writer) => rename(reader, writer, true),
+                }
+            }
+        }
+        (reader, writer) => {
+            // the only member of a union that can have a record within
+            if let (Some(reader), Some(writer)) = (only_object_mut(reader), only_object(writer)) {
+                rename(reader, writer, is_deep);
+            }
         }
     }
-    reader
 }
+
+fn rename_in_fields(fields: &mut [Value], written: &[Value]) {
+    for field in fields {
+        let writer = written.iter().find(|writer| writer.get("name") == field.get("name"));
+        if let (Some(reader), Some(writer)) = (field.get_mut("type"), writer.and_then(|w| w.get("type"))) {
+            rename(reader, writer, true);
+        }
+    }
+}
+
+/// Returns a type that is an object, or the only object in a union.
+fn only_object(schema: &Value) -> Option<&Value> {
+    let Value::Array(members) = schema else { return Some(schema).filter(|schema| schema.is_object()) };
+    let mut objects = members.iter().filter(|member| member.is_object());
+    objects.next().filter(|_| objects.next().is_none())
+}
+
+fn only_object_mut(schema: &mut Value) -> Option<&mut Value> {
+    let Value::Array(members) = schema else { return Some(schema).filter(|schema| schema.is_object()) };
+    let mut objects = members.iter_mut().filter(|member| member.is_object());
+    objects.next().filter(|_| objects.next().is_none())
+}
+
+/// Returns whether a schema refers to a type that is defined elsewhere in it, which would lose its name.
+fn has_references(schema: &Value) -> bool {
+    match schema {
+        Value::String(name) => !PRIMITIVES.contains(&name.as_str()),
+        Value::Array(members) => members.iter().any(has_references),
+        Value::Object(object) => {
+            let is_definition =
+                matches!(object.get("type"), Some(Value::String(kind)) if COMPLEX.contains(&kind.as_str()));
+            let types =
+                ["type", "items", "values"].into_iter().filter(|key| !is_definition || *key != "type");
+            let fields = object.get("fields").and_then(Value::as_array).into_iter().flatten();
+            types.filter_map(|key| object.get(key)).chain(fields).any(has_references)
+        }
+        _ => false,
+    }
+}
+
+const PRIMITIVES: [&str; 8] = ["null", "boolean", "int", "long", "float", "double", "string", "bytes"];
+const COMPLEX: [&str; 5] = ["record", "array", "map", "enum", "fixed"];
 
 /// Returns whether a column may read bytes as a string. The decoder finds invalid UTF-8 in such a string only
 /// when it completes a batch.
@@ -66,13 +141,9 @@ pub(super) fn reads_bytes_as_text(reader: &Value, writer: &Value) -> bool {
 /// Returns whether a schema has values of this primitive type. A name that is defined elsewhere may be any
 /// type of the whole schema.
 fn mentions(schema: &Value, primitive: &str, whole: &Value) -> bool {
-    const OTHERS: [&str; 12] = [
-        "null", "boolean", "int", "long", "float", "double", "string", "bytes", "array", "map", "record",
-        "enum",
-    ];
     match schema {
         Value::String(name) if name == primitive => true,
-        Value::String(name) if OTHERS.contains(&&**name) || name == "fixed" => false,
+        Value::String(name) if PRIMITIVES.contains(&&**name) || COMPLEX.contains(&&**name) => false,
         Value::String(_) => whole.to_string().contains(primitive),
         Value::Array(members) => members.iter().any(|member| mentions(member, primitive, whole)),
         Value::Object(object) => members_of(object).any(|member| mentions(member, primitive, whole)),

@@ -149,3 +149,20 @@ fn other_schemas_need_the_library() {
         assert!(!of(types), "{types:?}");
     }
 }
+
+#[test]
+fn names_of_records_are_not_compared() {
+    let text = |outer: &str, inner: &str| {
+        let inner = format!(r#"{{"type":"record","name":"{inner}","fields":[{{"name":"x","type":"int"}}]}}"#);
+        let list = format!(r#"{{"type":"array","items":["null",{inner}]}}"#);
+        let fields = format!(r#"{{"name":"l","type":{list}}}"#);
+        format!(r#"{{"type":"record","name":"{outer}","namespace":"{outer}.ns","fields":[{fields}]}}"#)
+    };
+    let writer = SchemaInfo::avro(text("Theirs", "Item"));
+    let (reader, _) = row_schema(&SchemaInfo::avro(text("record", "record_l"))).unwrap();
+    let columns = build_decoder(&reader, &reader, None).unwrap().schema();
+    let mut decoder = WriterDecoder::new(&writer, &reader, None, &columns).unwrap();
+    decoder.push(b"\x04\x02\x0e\x00\x00").unwrap();
+    let rows = decoder.flush().unwrap().unwrap();
+    assert_eq!(arrow::util::display::array_value_to_string(rows.column(0), 0).unwrap(), "[{x: 7}, ]");
+}
