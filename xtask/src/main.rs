@@ -18,6 +18,8 @@
 //! - `schemathesis`: tests REST v2 against its OpenAPI document; needs Python.
 //! - `record-demo`: records the demo's change log from a real PostgreSQL.
 //! - `debezium zoo`, `debezium bench`: the events and the speed of Debezium's engine; needs Java and Maven.
+//! - `flink-pravega --kulya PROGRAM [SCRIPT]`: a script of Flink SQL on a real Pravega, with Kulya as the
+//!   registry; needs Java, Maven and a clone of the connector's sources.
 //! - `tidy`: the project's rules that a program can check; `tidy circles` lists
 //!   the circles of modules, explained ones included.
 //! - `unused-dependencies`: dependencies that no source file of their crate names.
@@ -26,6 +28,7 @@ mod avro;
 mod buf;
 mod debezium;
 mod debian;
+mod flink;
 mod jars;
 mod machete;
 mod mysql;
@@ -146,6 +149,7 @@ fn run() -> Result<()> {
         }
         ["tidy", rest @ ..] => return tidy::run(rest),
         ["debezium", rest @ ..] => return debezium::run(rest),
+        ["flink-pravega", rest @ ..] => return flink::pravega::run(rest),
         ["unused-dependencies"] => return machete::check(&mut cargo()),
         ["soak", rest @ ..] => return soak(rest),
         ["postgres-versions", "--", rest @ ..] => return postgres_versions::run(&mut cargo(), rest),
@@ -165,7 +169,7 @@ fn run() -> Result<()> {
     }
     let fixtures = FIXTURES.map(|fixture| format!("{} -- COMMAND…", fixture.command)).join(" | ");
     bail!(
-        "usage: cargo xtask test [cargo test arguments] | {fixtures} | postgres --version N -- COMMAND… | postgres-versions [-- ARG…] | pravega-faults [-- ARG…] | schemathesis | soak [--shared] [--minutes N] | record-demo | debezium zoo|bench … | tidy [circles] | unused-dependencies"
+        "usage: cargo xtask test [cargo test arguments] | {fixtures} | postgres --version N -- COMMAND… | postgres-versions [-- ARG…] | pravega-faults [-- ARG…] | schemathesis | soak [--shared] [--minutes N] | record-demo | debezium zoo|bench … | flink-pravega … | tidy [circles] | unused-dependencies"
     )
 }
 

@@ -47,6 +47,14 @@ pub(crate) fn start(programs: &Programs) -> Result<TestServers> {
     Ok(TestServers { servers: vec![open, guarded], variables, folders: Vec::new() })
 }
 
+/// Starts one server, without TLS and authentication.
+///
+/// # Errors
+/// A server that does not start.
+pub(crate) fn start_open(programs: &Programs) -> Result<Server> {
+    launch(programs, false)
+}
+
 /// Starts a server; a guarded one has TLS and authentication with one user.
 fn launch(programs: &Programs, guarded: bool) -> Result<Server> {
     let folder = server::folder(if guarded { "pravega-guarded" } else { "pravega-open" })?;

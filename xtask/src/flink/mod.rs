@@ -1,0 +1,7 @@
+//! Apache Flink as a peer of Kulya's SQL.
+
+pub(crate) mod pravega;
+mod script;
+
+/// Java packages that must be opened for Flink's serializers.
+const OPENS: [&str; 4] = ["java.lang", "java.nio", "java.util", "sun.nio.ch"];
