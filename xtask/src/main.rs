@@ -18,6 +18,7 @@
 //! - `schemathesis`: tests REST v2 against its OpenAPI document; needs Python.
 //! - `record-demo`: records the demo's change log from a real PostgreSQL.
 //! - `debezium zoo`, `debezium bench`: the events and the speed of Debezium's engine; needs Java and Maven.
+//! - `flink-parser -- CMD…`: runs CMD with Flink's SQL parser on a port; needs Java and Maven.
 //! - `flink-pravega --kulya PROGRAM [SCRIPT]`: a script of Flink SQL on a real Pravega, with Kulya as the
 //!   registry; needs Java, Maven and a clone of the connector's sources.
 //! - `tidy`: the project's rules that a program can check; `tidy circles` lists
@@ -64,7 +65,7 @@ struct Fixture {
 /// Starts it.
 type Start = Box<dyn FnOnce() -> Result<TestServers>>;
 
-const FIXTURES: [Fixture; 9] = [
+const FIXTURES: [Fixture; 10] = [
     Fixture {
         command: "pravega",
         // starting it takes a minute, which tests of other crates do not need
@@ -89,6 +90,14 @@ const FIXTURES: [Fixture; 9] = [
         crates: &["kulya-schema"],
         tests: Some(("avro_java", "the tests against Avro Java")),
         find: || avro::find_or_fetch().map(|it| Box::new(move || avro::start(&it)) as Start),
+    },
+    Fixture {
+        command: "flink-parser",
+        crates: &["kulya-sql"],
+        tests: Some(("flink_parser", "the tests against Flink's parser")),
+        find: || {
+            flink::parser::find_or_fetch().map(|it| Box::new(move || flink::parser::start(&it)) as Start)
+        },
     },
     Fixture {
         command: "buf",

@@ -1,5 +1,6 @@
 //! Apache Flink as a peer of Kulya's SQL.
 
+pub(crate) mod parser;
 pub(crate) mod pravega;
 mod script;
 

@@ -1,6 +1,6 @@
 //! Apache Flink on a real Pravega with Kulya as the registry: runs a script through the Pravega connector's
-//! catalog and compares the rows. The connector is compiled from a clone of its sources, because Maven Central
-//! does not serve its releases.
+//! catalog and compares the rows. The connector is compiled from a clone of its sources, because Maven
+//! Central does not serve its releases.
 
 use super::script::{self, Statement, Step};
 use crate::server::{self, Server, TemporaryFolder};

@@ -1,6 +1,8 @@
 //! Executes statements over a store and a registry in memory, and compares their output.
 #![allow(clippy::unwrap_used, reason = "a failing test reports the line")]
 
+mod flink_parser;
+
 use async_trait::async_trait;
 use kulya_codec::codec::Gzip;
 use kulya_codec::{Serializer, SerializerConfig};
