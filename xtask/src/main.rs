@@ -19,6 +19,8 @@
 //! - `record-demo`: records the demo's change log from a real PostgreSQL.
 //! - `debezium zoo`, `debezium bench`: the events and the speed of Debezium's engine; needs Java and Maven.
 //! - `flink-parser -- CMD…`: runs CMD with Flink's SQL parser on a port; needs Java and Maven.
+//! - `flink-programs [-- CMD…]`: the file of Flink's own test programs, or runs CMD with its path; needs Java
+//!   and Maven.
 //! - `flink-pravega --kulya PROGRAM [SCRIPT]`: a script of Flink SQL on a real Pravega, with Kulya as the
 //!   registry; needs Java, Maven and a clone of the connector's sources.
 //! - `tidy`: the project's rules that a program can check; `tidy circles` lists
@@ -65,7 +67,7 @@ struct Fixture {
 /// Starts it.
 type Start = Box<dyn FnOnce() -> Result<TestServers>>;
 
-const FIXTURES: [Fixture; 10] = [
+const FIXTURES: [Fixture; 11] = [
     Fixture {
         command: "pravega",
         // starting it takes a minute, which tests of other crates do not need
@@ -97,6 +99,15 @@ const FIXTURES: [Fixture; 10] = [
         tests: Some(("flink_parser", "the tests against Flink's parser")),
         find: || {
             flink::parser::find_or_fetch().map(|it| Box::new(move || flink::parser::start(&it)) as Start)
+        },
+    },
+    Fixture {
+        command: "flink-programs",
+        crates: &["kulya-sql"],
+        tests: Some(("flink_programs", "Flink's own test programs")),
+        find: || {
+            flink::programs::find_or_write()
+                .map(|it| Box::new(move || Ok(flink::programs::start(it))) as Start)
         },
     },
     Fixture {
@@ -158,6 +169,7 @@ fn run() -> Result<()> {
         }
         ["tidy", rest @ ..] => return tidy::run(rest),
         ["debezium", rest @ ..] => return debezium::run(rest),
+        ["flink-programs"] => return flink::programs::print_counts(),
         ["flink-pravega", rest @ ..] => return flink::pravega::run(rest),
         ["unused-dependencies"] => return machete::check(&mut cargo()),
         ["soak", rest @ ..] => return soak(rest),

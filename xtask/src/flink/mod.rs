@@ -2,6 +2,7 @@
 
 pub(crate) mod parser;
 pub(crate) mod pravega;
+pub(crate) mod programs;
 mod script;
 
 /// Java packages that must be opened for Flink's serializers.
