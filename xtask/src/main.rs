@@ -21,6 +21,7 @@
 //! - `flink-parser -- CMD…`: runs CMD with Flink's SQL parser on a port; needs Java and Maven.
 //! - `flink-programs [-- CMD…]`: the file of Flink's own test programs, or runs CMD with its path; needs Java
 //!   and Maven.
+//! - `flink-sql -- CMD…`: runs CMD with sessions of Flink SQL on a port; needs Java and Maven.
 //! - `flink-pravega --kulya PROGRAM [SCRIPT]`: a script of Flink SQL on a real Pravega, with Kulya as the
 //!   registry; needs Java, Maven and a clone of the connector's sources.
 //! - `tidy`: the project's rules that a program can check; `tidy circles` lists
@@ -67,7 +68,7 @@ struct Fixture {
 /// Starts it.
 type Start = Box<dyn FnOnce() -> Result<TestServers>>;
 
-const FIXTURES: [Fixture; 11] = [
+const FIXTURES: [Fixture; 12] = [
     Fixture {
         command: "pravega",
         // starting it takes a minute, which tests of other crates do not need
@@ -108,6 +109,14 @@ const FIXTURES: [Fixture; 11] = [
         find: || {
             flink::programs::find_or_write()
                 .map(|it| Box::new(move || Ok(flink::programs::start(it))) as Start)
+        },
+    },
+    Fixture {
+        command: "flink-sql",
+        crates: &["kulya-sql"],
+        tests: Some(("flink_sql", "the tests against Flink SQL")),
+        find: || {
+            flink::session::find_or_fetch().map(|it| Box::new(move || flink::session::start(&it)) as Start)
         },
     },
     Fixture {

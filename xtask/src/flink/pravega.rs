@@ -3,18 +3,15 @@
 //! Central does not serve its releases.
 
 use super::script::{self, Statement, Step};
+use super::session::{self, Session};
 use crate::server::{self, Server, TemporaryFolder};
 use crate::{jars, pravega};
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const USAGE: &str = "usage: cargo xtask flink-pravega --kulya PROGRAM [SCRIPT]";
 const POM: &str = include_str!("../../flink/pravega/pom.xml");
-const SESSION: &str = include_str!("../../flink/pravega/Session.java");
 /// The script that runs without an argument; an example of the format.
 const ROUND_TRIP: &str = include_str!("../../flink/pravega/round_trip.txt");
 /// The environment variable with the folder of the connector's sources.
@@ -41,7 +38,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let pravega = pravega::start_open(&programs.pravega)?;
     let controller = format!("tcp://localhost:{}", pravega.port());
     let kulya = Registry::start(kulya, &controller)?;
-    let flink = start_session(&classpath)?;
+    let flink = session::launch(&classpath)?;
     let mut session = Session::connect(&flink)?;
     let variables = [("${controller}", controller.as_str()), ("${registry}", kulya.url.as_str())];
     let resolve =
@@ -90,57 +87,9 @@ fn compile(programs: &Programs, folder: &Path) -> Result<String> {
             }
         }
     }
-    let session = folder.join("Session.java");
-    std::fs::write(&session, SESSION)?;
-    files.push(session);
-    let classes = folder.join("classes");
-    let mut javac = Command::new("javac");
-    javac.args(["-nowarn", "-proc:none", "-cp", &programs.classpath, "-d"]).arg(&classes).args(files);
-    let output = javac.output().context("javac is not on the PATH: install a JDK 17")?;
-    ensure!(
-        output.status.success(),
-        "the connector in {} does not compile:\n{}",
-        programs.sources.display(),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let classes = session::compile(&programs.classpath, &files, folder)?;
     let resources = programs.sources.join("resources");
     Ok(format!("{}:{}:{}", classes.display(), resources.display(), programs.classpath))
-}
-
-fn start_session(classpath: &str) -> Result<Server> {
-    Server::start(server::folder("flink-session")?, "ready", |[port]| {
-        let mut java = Command::new("java");
-        java.args(["-Xmx1g"]);
-        java.args(super::OPENS.map(|package| format!("--add-opens=java.base/{package}=ALL-UNNAMED")));
-        java.args(["-cp", classpath, "Session", &port.to_string()]);
-        java
-    })
-}
-
-/// Flink's session.
-struct Session {
-    requests: TcpStream,
-    answers: BufReader<TcpStream>,
-}
-
-impl Session {
-    fn connect(server: &Server) -> Result<Self> {
-        let requests = TcpStream::connect(("127.0.0.1", server.port()))?;
-        Ok(Self { answers: BufReader::new(requests.try_clone()?), requests })
-    }
-
-    /// Executes a statement and returns the rows that its changes leave.
-    fn execute(&mut self, statement: &str) -> Result<Vec<String>> {
-        writeln!(self.requests, "{}", json!({ "sql": statement }))?;
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer)?;
-        let answer: Value = serde_json::from_str(&answer).context("Flink's session ended")?;
-        if let Some(error) = answer["error"].as_str() {
-            bail!("{error}");
-        }
-        let changes: Vec<Vec<String>> = serde_json::from_value(answer["rows"].clone())?;
-        script::final_rows(&changes)
-    }
 }
 
 /// `kulya serve` as the registry, with Pravega as its store.

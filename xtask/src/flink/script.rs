@@ -2,7 +2,7 @@
 //! `-- NAME`, statements that end with `;` at the end of a line, and `=> row` lines behind a statement. A
 //! section `-- append SCOPE/STREAM` has an event in each line instead.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 
 /// What a script asks for, in its order.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,31 +69,9 @@ pub(super) fn parse(script: &str) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-/// Returns the rows that a change log leaves, sorted. Each change is its kind and its values.
-///
-/// # Errors
-/// A kind that is unknown, or a row taken back that was not there.
-pub(super) fn final_rows(changes: &[Vec<String>]) -> Result<Vec<String>> {
-    let mut rows: Vec<String> = Vec::new();
-    for change in changes {
-        let (kind, values) = change.split_first().context("a change has a kind")?;
-        let row = values.join(",");
-        match kind.as_str() {
-            "+I" | "+U" => rows.push(row),
-            "-U" | "-D" => {
-                let position = rows.iter().position(|other| *other == row);
-                rows.swap_remove(position.with_context(|| format!("{kind} {row} takes back no row"))?);
-            }
-            _ => bail!("{kind:?} is not a kind of change"),
-        }
-    }
-    rows.sort_unstable();
-    Ok(rows)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Statement, Step, final_rows, parse};
+    use super::{Statement, Step, parse};
 
     fn statement(text: &str, rows: Option<&[&str]>) -> Statement {
         let rows = rows.map(|rows| rows.iter().map(ToString::to_string).collect());
@@ -120,16 +98,5 @@ mod tests {
             let error = parse(script).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
         }
-    }
-
-    #[test]
-    fn change_logs_are_folded() {
-        let changes = |changes: &[&[&str]]| -> Vec<Vec<String>> {
-            changes.iter().map(|change| change.iter().map(ToString::to_string).collect()).collect()
-        };
-        let log = changes(&[&["+I", "1", "a"], &["-U", "1", "a"], &["+U", "1", "b"], &["+I", "0", ""]]);
-        assert_eq!(final_rows(&log).unwrap(), ["0,", "1,b"]);
-        assert!(final_rows(&changes(&[&["-D", "1"]])).is_err());
-        assert!(final_rows(&changes(&[&["?", "1"]])).is_err());
     }
 }
