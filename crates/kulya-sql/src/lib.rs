@@ -23,31 +23,24 @@
 //! # Ok(()) }
 //! ```
 
-mod backend;
 mod catalog;
-mod catalog_options;
-mod changelog;
-mod decode_errors;
+mod data_types;
 mod engine;
 mod error;
-mod extreme_times;
 mod functions;
 mod limits;
 mod output;
 pub mod prelude;
-mod projections;
 mod scan;
 mod session;
 mod statement;
 mod table;
-mod type_names;
 
 pub use arrow;
 pub use async_trait;
-pub use backend::CatalogBackend;
-pub use catalog_options::{CatalogOptions, Security, StoreAddress};
+pub use catalog::{CatalogBackend, CatalogOptions, Security, StoreAddress};
 pub use engine::{QueryLimits, RowStream};
-pub use error::{SqlError, SqlResult};
+pub use error::{SqlError, SqlErrorKind, SqlResult};
 pub use kulya_codec::arrow::CurrentRows;
 pub use kulya_registry_api;
 pub use kulya_schema;

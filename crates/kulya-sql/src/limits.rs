@@ -1,12 +1,10 @@
-//! Limits on the length and nesting of statements. They are checked on the tokens, and on the logical plan
-//! before it is optimized, so that no statement overflows a stack or expands to a plan of exponential size.
+//! Limits on the length and nesting of statements. They are checked on the tokens, so that no statement
+//! overflows a stack.
 //!
 //! The parser, the planner and the optimizer are recursive: `a + b + c + …` is a tree as deep as it is long.
 //! Statements within the limits fit the stacks of [`crate::engine`]; tests run statements at each limit.
 
-use crate::{SqlError, SqlResult};
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::logical_expr::LogicalPlan;
+use crate::{SqlError, SqlErrorKind, SqlResult};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use std::collections::HashMap;
@@ -29,10 +27,6 @@ pub(crate) const PARSER_RECURSION: usize = 2 * MAX_NESTING + MAX_OPERATORS;
 const MAX_EXPANDED: usize = 1000;
 /// The maximum number of SELECT in one statement.
 const MAX_SELECTS: usize = 220;
-/// The maximum number of operators of a plan, after common table expressions are inlined.
-const MAX_PLAN_NODES: usize = 20_000;
-/// The maximum depth of a plan.
-const MAX_PLAN_DEPTH: usize = 400;
 
 /// The kind of a nesting level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,10 +70,10 @@ impl Level {
 /// Checks that a statement is not too long, too deeply nested, or has too many queries and joins.
 pub(crate) fn check(text: &str, tokens: &[TokenWithSpan]) -> SqlResult<()> {
     if text.len() > MAX_STATEMENT_BYTES {
-        return Err(SqlError::new(format!(
-            "the statement has {} bytes of text: the limit is {MAX_STATEMENT_BYTES}",
-            text.len()
-        )));
+        return Err(SqlError::new(
+            SqlErrorKind::TooComplex,
+            format!("the statement has {} bytes of text: the limit is {MAX_STATEMENT_BYTES}", text.len()),
+        ));
     }
     let (mut levels, mut enclosing, mut combined) = (vec![Level::new(Enclosure::Statement, true)], 0, 0);
     let mut previous = &Token::LParen;
@@ -172,59 +166,45 @@ pub(crate) fn check(text: &str, tokens: &[TokenWithSpan]) -> SqlResult<()> {
             previous = token;
         }
         if levels.iter().filter(|level| level.is_subquery).count() > MAX_SUBQUERIES {
-            return Err(SqlError::new(format!(
-                "subqueries in expressions are nested more than {MAX_SUBQUERIES} deep: use joins or WITH"
-            )));
+            return Err(SqlError::new(
+                SqlErrorKind::TooComplex,
+                format!(
+                    "subqueries in expressions are nested more than {MAX_SUBQUERIES} deep: use joins or WITH"
+                ),
+            ));
         }
         if levels.len() > MAX_NESTING {
-            return Err(SqlError::new(format!(
-                "the statement is nested too deeply: brackets and CASE may be nested {MAX_NESTING} deep"
-            )));
+            return Err(SqlError::new(
+                SqlErrorKind::TooComplex,
+                format!(
+                    "the statement is nested too deeply: brackets and CASE may be nested {MAX_NESTING} deep"
+                ),
+            ));
         }
         if enclosing + levels.last().map_or(0, |level| level.operators) > MAX_OPERATORS {
-            return Err(SqlError::new(format!(
-                "an expression has more than {MAX_OPERATORS} operators in a row: shorten it, or use IN (…) for many values of one column"
-            )));
+            return Err(SqlError::new(
+                SqlErrorKind::TooComplex,
+                format!(
+                    "an expression has more than {MAX_OPERATORS} operators in a row: shorten it, or use IN (…) for many values of one column"
+                ),
+            ));
         }
         if levels.iter().any(|level| level.query_count > MAX_EXPANDED) || selects > MAX_SELECTS {
-            return Err(SqlError::new(format!(
-                "the statement has more than {MAX_SELECTS} queries, or more than {MAX_EXPANDED} once WITH is inlined: split it"
-            )));
+            return Err(SqlError::new(
+                SqlErrorKind::TooComplex,
+                format!(
+                    "the statement has more than {MAX_SELECTS} queries, or more than {MAX_EXPANDED} once WITH is inlined: split it"
+                ),
+            ));
         }
         if combined > MAX_COMBINED {
-            return Err(SqlError::new(format!(
-                "the statement has more than {MAX_COMBINED} set operations and joins: split it"
-            )));
+            return Err(SqlError::new(
+                SqlErrorKind::TooComplex,
+                format!("the statement has more than {MAX_COMBINED} set operations and joins: split it"),
+            ));
         }
     }
     Ok(())
-}
-
-/// Checks the size and depth of a plan, which common table expressions that reference each other repeatedly
-/// can make exponential.
-pub(crate) fn check_plan(plan: &LogicalPlan) -> SqlResult<()> {
-    let mut nodes = 0;
-    let visited = plan.apply_with_subqueries(|_| {
-        nodes += 1;
-        Ok(if nodes > MAX_PLAN_NODES { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    });
-    visited?;
-    if nodes > MAX_PLAN_NODES {
-        return Err(SqlError::new(format!(
-            "the query plan has more than {MAX_PLAN_NODES} operators once common table expressions are inlined: split it"
-        )));
-    }
-    if depth(plan) > MAX_PLAN_DEPTH {
-        return Err(SqlError::new(format!(
-            "the query plan is more than {MAX_PLAN_DEPTH} operators deep: split it"
-        )));
-    }
-    Ok(())
-}
-
-/// Returns the depth of a plan; recursive, so called only on plans of limited size.
-fn depth(plan: &LogicalPlan) -> usize {
-    1 + plan.inputs().into_iter().map(depth).max().unwrap_or_default()
 }
 
 /// Returns whether a keyword combines two relations.

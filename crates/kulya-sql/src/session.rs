@@ -1,15 +1,15 @@
 //! A user's session: its catalogs, the current catalog and database, and the execution of statements.
 
-use crate::backend::CatalogBackend;
-use crate::catalog;
-use crate::catalog_options::{CatalogOptions, parse_catalog_options};
-use crate::decode_errors::SkippedEvents;
-use crate::engine::{DefaultPath, QueryEngine, QueryLimits, ResolvedTable, RowStream};
+use crate::catalog::{self, CatalogBackend, CatalogOptions, parse_catalog_options};
+use crate::data_types::type_name;
+use crate::engine::{DefaultPath, QueryEngine, QueryLimits, RowStream, TablePath};
 use crate::output::StatementResult;
+use crate::scan::SkippedEvents;
 use crate::statement::{self, Statement};
-use crate::type_names::type_name;
-use crate::{SqlError, SqlResult};
+use crate::table::{StreamTable, TableDefinition};
+use crate::{SqlError, SqlErrorKind, SqlResult};
 use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -141,9 +141,10 @@ impl Session {
             }
             Statement::DropCatalog { name, if_exists } => {
                 if name == self.catalog {
-                    return Err(SqlError::new(format!(
-                        "catalog {name} is the current one: select another by USE CATALOG first"
-                    )));
+                    return Err(SqlError::new(
+                        SqlErrorKind::InUse,
+                        format!("catalog {name} is the current one: select another by USE CATALOG first"),
+                    ));
                 }
                 if self.catalogs.remove(&name).is_none() && !if_exists {
                     return Err(self.no_catalog(&name));
@@ -201,15 +202,22 @@ impl Session {
 
     fn no_catalog(&self, name: &str) -> SqlError {
         if self.catalogs.is_empty() {
-            return SqlError::new(format!("no catalog is selected: {}", self.no_catalog_reason));
+            return SqlError::new(
+                SqlErrorKind::UnknownCatalog,
+                format!("no catalog is selected: {}", self.no_catalog_reason),
+            );
         }
         if name.is_empty() {
             return SqlError::new(
+                SqlErrorKind::UnknownCatalog,
                 "no catalog is selected: SHOW CATALOGS lists them, USE CATALOG selects one",
             );
         }
         let existing: Vec<_> = self.catalogs.keys().map(String::as_str).collect();
-        SqlError::new(format!("catalog {name} does not exist: catalogs are {}", existing.join(", ")))
+        SqlError::new(
+            SqlErrorKind::UnknownCatalog,
+            format!("catalog {name} does not exist: catalogs are {}", existing.join(", ")),
+        )
     }
 
     fn backend(&self, catalog: &str) -> SqlResult<&CatalogBackend> {
@@ -217,7 +225,12 @@ impl Session {
     }
 
     fn database(&self) -> SqlResult<&str> {
-        let none = || SqlError::new("no database is selected: SHOW DATABASES lists them, USE selects one");
+        let none = || {
+            SqlError::new(
+                SqlErrorKind::UnknownDatabase,
+                "no database is selected: SHOW DATABASES lists them, USE selects one",
+            )
+        };
         self.database.as_deref().ok_or_else(none)
     }
 
@@ -231,7 +244,7 @@ impl Session {
             if if_not_exists {
                 return Ok(StatementResult::Completed(format!("catalog {name} exists")));
             }
-            return Err(SqlError::new(format!("catalog {name} exists already")));
+            return Err(SqlError::new(SqlErrorKind::CatalogExists, format!("catalog {name} exists already")));
         }
         let options = parse_catalog_options(&name, options)?;
         let backend = if options.store.is_none() && options.registry.is_none() {
@@ -260,12 +273,14 @@ impl Session {
             [catalog, database, table] => (catalog.clone(), database.clone(), table.clone()),
             [database, table] => (self.catalog.clone(), database.clone(), table.clone()),
             [table] => (self.catalog.clone(), self.database()?.to_owned(), table.clone()),
-            _ => return Err(SqlError::new("a table name has one to three parts")),
+            _ => {
+                return Err(SqlError::new(SqlErrorKind::UnknownTable, "a table name has one to three parts"));
+            }
         })
     }
 
-    /// Looks a table up.
-    async fn find_table(&self, path: &[String]) -> SqlResult<ResolvedTable> {
+    /// Looks a table up: its full path and its definition.
+    async fn find_table(&self, path: &[String]) -> SqlResult<(TablePath, TableDefinition)> {
         let (catalog, database, name) = self.resolve(path)?;
         let found = match self.backend(&catalog) {
             Ok(backend) => catalog::find_table(backend, &catalog, &database, &name).await,
@@ -279,11 +294,11 @@ impl Session {
             }
             _ => error,
         };
-        Ok(ResolvedTable { table: found.map_err(with_hint)?, catalog, database, name })
+        Ok((TablePath { catalog, database, name }, found.map_err(with_hint)?))
     }
 
     async fn describe(&self, path: &[String]) -> SqlResult<StatementResult> {
-        let table = self.find_table(path).await?.table;
+        let (_, table) = self.find_table(path).await?;
         let key = table.key();
         let rows = table.schema.fields().iter().map(|field| {
             let key =
@@ -298,18 +313,19 @@ impl Session {
         if self.engine.is_none() {
             self.engine = Some(QueryEngine::new(self.limits.clone())?);
         }
-        let missing = || SqlError::new("the query engine is not available");
+        let missing = || SqlError::new(SqlErrorKind::Internal, "the query engine is not available");
         let engine = self.engine.as_ref().ok_or_else(missing)?;
         let database = self.database.clone().unwrap_or_default();
         let (policy, skipped) = (statement::decode_error_policy(&sql)?, SkippedEvents::default());
         let parsed = engine.parse(sql, DefaultPath { catalog: self.catalog.clone(), database }).await?;
         let mut tables = Vec::new();
         for reference in &parsed.references {
-            let resolved = self.find_table(&parts(reference)).await?;
-            let table = resolved.table.with_decode_error_policy(policy, &skipped);
-            tables.push(ResolvedTable { table, ..resolved });
+            let (path, definition) = self.find_table(&parts(reference)).await?;
+            let CatalogBackend { store, registry } = self.backend(&path.catalog)?.clone();
+            let table = StreamTable::new(definition, store, registry, policy, &skipped);
+            tables.push((path, Arc::new(table) as Arc<dyn TableProvider>));
         }
-        engine.run(parsed, tables, skipped).await
+        engine.run(parsed, tables, Box::new(move || skipped.warning().into_iter().collect())).await
     }
 }
 

@@ -3,9 +3,9 @@
 //!
 //! Names are case-sensitive and may be quoted in backticks; a quote in a string literal is doubled.
 
-use crate::decode_errors::{DecodeErrorPolicy, OPTION};
 use crate::limits;
-use crate::{SqlError, SqlResult};
+use crate::scan::{DecodeErrorPolicy, OPTION};
+use crate::{SqlError, SqlErrorKind, SqlResult};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
 
@@ -55,7 +55,7 @@ pub enum Statement {
 /// A syntax error, or that a statement is not supported; about the first invalid statement.
 pub fn parse(text: &str) -> SqlResult<Vec<Statement>> {
     let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize_with_location();
-    let tokens = tokens.map_err(|e| SqlError::new(format!("syntax error: {e}")))?;
+    let tokens = tokens.map_err(|e| SqlError::new(SqlErrorKind::Syntax, format!("syntax error: {e}")))?;
     let mut statements = Vec::new();
     let mut cursor = Cursor { text, line: 1, column: 1, offset: 0 };
     for part in tokens.split(|token| token.token == Token::SemiColon) {
@@ -127,10 +127,10 @@ fn statement(cursor: &mut Cursor<'_>, tokens: &[TokenWithSpan]) -> SqlResult<Opt
             return Err(SqlError::not_supported(words.0));
         }
         _ => {
-            return Err(SqlError::new(format!(
-                "unknown statement {}: use SELECT, SHOW TABLES, DESCRIBE or USE",
-                first.token
-            )));
+            return Err(SqlError::new(
+                SqlErrorKind::Syntax,
+                format!("unknown statement {}: use SELECT, SHOW TABLES, DESCRIBE or USE", first.token),
+            ));
         }
     };
     parser.expect_end()?;
@@ -151,7 +151,7 @@ fn hints(tokens: &[TokenWithSpan]) -> String {
 /// Returns the policy for events that cannot be decoded from the hints of a query.
 pub(crate) fn decode_error_policy(query: &str) -> SqlResult<DecodeErrorPolicy> {
     let tokens = Tokenizer::new(&GenericDialect {}, query).tokenize();
-    let tokens = tokens.map_err(|e| SqlError::new(format!("syntax error: {e}")))?;
+    let tokens = tokens.map_err(|e| SqlError::new(SqlErrorKind::Syntax, format!("syntax error: {e}")))?;
     let mut policy = DecodeErrorPolicy::default();
     for token in &tokens {
         if let Token::Whitespace(Whitespace::MultiLineComment(comment)) = token
@@ -249,7 +249,7 @@ impl Parser<'_> {
             self.position += 1;
             return Ok(());
         }
-        Err(SqlError::new(format!("expected {wanted} at {}", self.current())))
+        Err(SqlError::new(SqlErrorKind::Syntax, format!("expected {wanted} at {}", self.current())))
     }
 
     fn name(&mut self) -> SqlResult<String> {
@@ -258,7 +258,7 @@ impl Parser<'_> {
                 self.position += 1;
                 Ok(word.value.clone())
             }
-            _ => Err(SqlError::new(format!("expected a name at {}", self.current()))),
+            _ => Err(SqlError::new(SqlErrorKind::Syntax, format!("expected a name at {}", self.current()))),
         }
     }
 
@@ -269,10 +269,10 @@ impl Parser<'_> {
             parts.push(self.name()?);
         }
         if parts.len() > max_parts {
-            return Err(SqlError::new(format!(
-                "{} has too many parts: quote a name with dots in backticks",
-                parts.join(".")
-            )));
+            return Err(SqlError::new(
+                SqlErrorKind::Syntax,
+                format!("{} has too many parts: quote a name with dots in backticks", parts.join(".")),
+            ));
         }
         Ok(parts)
     }
@@ -283,10 +283,10 @@ impl Parser<'_> {
                 self.position += 1;
                 Ok(text.clone())
             }
-            _ => Err(SqlError::new(format!(
-                "expected a string literal in single quotes at {}",
-                self.current()
-            ))),
+            _ => Err(SqlError::new(
+                SqlErrorKind::Syntax,
+                format!("expected a string literal in single quotes at {}", self.current()),
+            )),
         }
     }
 
@@ -313,7 +313,10 @@ impl Parser<'_> {
 
     fn expect_end(&self) -> SqlResult<()> {
         if self.position < self.tokens.len() {
-            return Err(SqlError::new(format!("expected the end of the statement at {}", self.current())));
+            return Err(SqlError::new(
+                SqlErrorKind::Syntax,
+                format!("expected the end of the statement at {}", self.current()),
+            ));
         }
         Ok(())
     }

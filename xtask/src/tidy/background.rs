@@ -19,12 +19,12 @@ const MAY_BLOCK: &[&str] = &[
     "crates/kulya/src/shutdown.rs",
     "crates/kulya-cdc/src/postgres/spool/fuzzing.rs",
     "crates/kulya-client/src/blocking.rs",
-    "crates/kulya-sql/src/engine.rs",
+    "crates/kulya-sql/src/engine/mod.rs",
     "crates/kulya-store-embedded/src/store/maintenance.rs",
 ];
 
 /// Files that join the threads they start, so that a panic becomes the caller's error.
-const JOINS_THREADS: &[&str] = &["crates/kulya-sql/src/engine.rs"];
+const JOINS_THREADS: &[&str] = &["crates/kulya-sql/src/engine/mod.rs"];
 
 /// The simulator runs tests only: a panic fails the test.
 const SIMULATOR: &str = "crates/kulya-sim";

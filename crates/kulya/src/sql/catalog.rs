@@ -9,7 +9,7 @@ use kulya_auth::Credentials as HeaderCredentials;
 use kulya_client::{Credentials, HttpRegistry, RegistrySettings};
 use kulya_registry_api::SchemaRegistry;
 use kulya_sql::{
-    BackendFactory, CatalogBackend, CatalogOptions, Security, SqlError, SqlResult, StoreAddress,
+    BackendFactory, CatalogBackend, CatalogOptions, Security, SqlError, SqlErrorKind, SqlResult, StoreAddress,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,12 +25,15 @@ pub(super) struct CatalogBackends {
 #[async_trait]
 impl BackendFactory for CatalogBackends {
     async fn open(&self, options: &CatalogOptions) -> SqlResult<CatalogBackend> {
-        let sql_error = |error: anyhow::Error| SqlError::new(format!("{error:#}"));
+        let sql_error = |error: anyhow::Error| SqlError::new(SqlErrorKind::Failed, format!("{error:#}"));
         let is_own = |folder: &Path| self.own_folder.as_ref().is_some_and(|own| is_same_folder(folder, own));
         let address = match &options.store {
             Some(StoreAddress::Folder(folder)) if !is_own(folder) => {
                 if !folder.exists() {
-                    return Err(SqlError::new(format!("folder {} does not exist", folder.display())));
+                    return Err(SqlError::new(
+                        SqlErrorKind::InvalidOption,
+                        format!("folder {} does not exist", folder.display()),
+                    ));
                 }
                 Some(Address::Folder(folder.clone()))
             }
@@ -45,7 +48,12 @@ impl BackendFactory for CatalogBackends {
             let services = open_services(store).await.map_err(sql_error)?;
             backend = Some(CatalogBackend { store: services.store, registry: services.registry as _ });
         }
-        let no_store = || SqlError::new("this session has no store of its own: give 'controller-uri'");
+        let no_store = || {
+            SqlError::new(
+                SqlErrorKind::InvalidOption,
+                "this session has no store of its own: give 'controller-uri'",
+            )
+        };
         let mut backend = backend.ok_or_else(no_store)?;
         if let Some(url) = &options.registry {
             let mut settings = RegistrySettings::new(url);

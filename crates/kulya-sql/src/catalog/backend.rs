@@ -1,6 +1,6 @@
 //! The stores behind a catalog: [`CatalogBackend`].
 
-use crate::{SqlError, SqlResult};
+use crate::{SqlError, SqlErrorKind, SqlResult};
 use kulya_registry_api::{RegistryErrorKind, SchemaRegistry};
 use kulya_schema::{GroupId, GroupProperties};
 use kulya_store::{Scope, StreamId, StreamStore};
@@ -39,7 +39,10 @@ impl CatalogBackend {
         } else {
             format!("it has {}", databases.join(", "))
         };
-        Err(SqlError::new(format!("catalog {catalog} has no database {database}: {existing}")))
+        Err(SqlError::new(
+            SqlErrorKind::UnknownDatabase,
+            format!("catalog {catalog} has no database {database}: {existing}"),
+        ))
     }
 
     /// Lists the tables of a database in name order: the streams that have a group.

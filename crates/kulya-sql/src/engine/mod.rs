@@ -4,68 +4,38 @@
 //! [`crate::limits`] bounds the recursion. Execution has its own runtime, so that the caller's runtime stays
 //! responsive while a query computes. Dropping a [`RowStream`] cancels its query.
 
-use crate::decode_errors::SkippedEvents;
+mod environment;
+mod plan_limits;
+mod projections;
+mod row_stream;
+
+pub use environment::QueryLimits;
+pub use row_stream::RowStream;
+
 use crate::functions;
 use crate::limits;
-use crate::output::batch_bytes;
-use crate::projections;
-use crate::table::Table;
-use crate::{SqlError, SqlResult};
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
+use crate::{SqlError, SqlErrorKind, SqlResult};
+use datafusion::catalog::{
+    CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider,
+};
 use datafusion::common::TableReference;
 use datafusion::config::{ConfigNonZeroUsize, Dialect};
 use datafusion::execution::TaskContext;
 use datafusion::execution::context::{SQLOptions, SessionConfig, SessionContext};
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryReservation};
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
-use std::path::PathBuf;
+use row_stream::Warnings;
 use std::sync::Arc;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 
 /// The stack of the planning thread, in bytes: twice what statements at the limits need in an unoptimized
 /// build.
 const PLANNING_STACK_BYTES: usize = 512 << 20;
 /// The stack of an execution thread, in bytes.
 const EXECUTION_STACK_BYTES: usize = 32 << 20;
-
-/// The resource limits of a session's queries.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueryLimits {
-    /// The maximum memory of all operators of a query, in bytes. Beyond it sorts, joins and aggregations
-    /// spill to disk if they can; other queries fail.
-    pub memory_bytes: usize,
-    /// The folder for spilled data; `None` for the system's folder for temporary files.
-    pub spill_folder: Option<PathBuf>,
-    /// The maximum size of spilled data, in bytes.
-    pub spill_bytes: u64,
-}
-
-/// 1 GiB of memory, and 16 GiB of spilled data.
-impl Default for QueryLimits {
-    fn default() -> Self {
-        Self { memory_bytes: 1 << 30, spill_folder: None, spill_bytes: 16 << 30 }
-    }
-}
-
-impl QueryLimits {
-    /// The size of the operators' memory pool; the rest is for batches between operators, which the pool does
-    /// not count.
-    fn pool_bytes(&self) -> usize {
-        self.memory_bytes / 2
-    }
-
-    /// The maximum size of a column that a function returns for a batch.
-    fn column_bytes(&self) -> usize {
-        self.memory_bytes / 8
-    }
-}
 
 /// Plans and executes queries.
 pub(crate) struct QueryEngine {
@@ -83,13 +53,16 @@ impl Drop for QueryEngine {
     }
 }
 
-/// A table of a query, with its full path.
-pub(crate) struct ResolvedTable {
+/// The full path of a table.
+#[derive(Debug, Clone)]
+pub(crate) struct TablePath {
     pub(crate) catalog: String,
     pub(crate) database: String,
     pub(crate) name: String,
-    pub(crate) table: Table,
 }
+
+/// A table of a query.
+pub(crate) type ResolvedTable = (TablePath, Arc<dyn TableProvider>);
 
 /// The catalog and database of unqualified table names.
 #[derive(Debug, Clone)]
@@ -118,22 +91,16 @@ impl QueryEngine {
             .thread_stack_size(EXECUTION_STACK_BYTES)
             .enable_all()
             .build()
-            .map_err(|e| SqlError::new("cannot start the execution threads of queries").because(e))?;
-        let mode = match &limits.spill_folder {
-            Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
-            None => DiskManagerMode::OsTmpDirectory,
-        };
-        let spilled =
-            DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(limits.spill_bytes);
-        let environment = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(FairSpillPool::new(limits.pool_bytes())))
-            .with_disk_manager_builder(spilled)
-            .build_arc()?;
+            .map_err(|e| {
+                SqlError::new(SqlErrorKind::Failed, "cannot start the execution threads of queries")
+                    .because(e)
+            })?;
+        let environment = limits.environment()?;
         Ok(Self { runtime: Some(runtime), environment, limits })
     }
 
     fn handle(&self) -> SqlResult<&Handle> {
-        self.runtime.as_ref().map(Runtime::handle).ok_or_else(internal_error)
+        self.runtime.as_ref().map(Runtime::handle).ok_or_else(SqlError::internal)
     }
 
     /// Parses a query, on a thread that then waits for the tables and plans it.
@@ -152,13 +119,15 @@ impl QueryEngine {
             .name("kulya-plan".to_owned())
             .stack_size(PLANNING_STACK_BYTES)
             .spawn(plan)
-            .map_err(|e| SqlError::new("cannot start the planning thread of a query").because(e))?;
+            .map_err(|e| {
+                SqlError::new(SqlErrorKind::Failed, "cannot start the planning thread of a query").because(e)
+            })?;
         match references.await {
             Ok(references) => Ok(PendingQuery { references, tables, planned }),
             // parsing failed: the error is sent as the plan
             Err(_) => match planned.await {
                 Ok(Err(error)) => Err(error),
-                _ => Err(internal_error()),
+                _ => Err(SqlError::internal()),
             },
         }
     }
@@ -168,11 +137,11 @@ impl QueryEngine {
         &self,
         parsed: PendingQuery,
         tables: Vec<ResolvedTable>,
-        skipped: SkippedEvents,
+        warnings: Warnings,
     ) -> SqlResult<RowStream> {
         // if the thread has ended, it has sent its error as the plan
         let _ = parsed.tables.send(tables);
-        let PhysicalQuery { plan, context } = parsed.planned.await.map_err(|_| internal_error())??;
+        let PhysicalQuery { plan, context } = parsed.planned.await.map_err(|_| SqlError::internal())??;
         let schema = plan.schema();
         let (sender, batches) = mpsc::channel(1);
         let task = self.handle()?.spawn(async move {
@@ -185,7 +154,7 @@ impl QueryEngine {
             Ok(())
         });
         let collected = MemoryConsumer::new("result").register(&self.environment.memory_pool);
-        Ok(RowStream { schema, batches, task: Some(task), collected, skipped })
+        Ok(RowStream { schema, batches, task: Some(task), collected, warnings })
     }
 
     fn context(&self, path: DefaultPath) -> SessionContext {
@@ -221,9 +190,9 @@ fn parse_and_plan(
     let statement = state.sql_to_statement(sql, &Dialect::Generic)?;
     // the caller may have given up
     if references.send(state.resolve_table_references(&statement)?).is_err() {
-        return Err(internal_error());
+        return Err(SqlError::internal());
     }
-    for resolved in tables.blocking_recv().map_err(|_| internal_error())? {
+    for resolved in tables.blocking_recv().map_err(|_| SqlError::internal())? {
         register_table(context, resolved)?;
     }
     handle.block_on(async {
@@ -233,7 +202,7 @@ fn parse_and_plan(
         let read_only =
             SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         read_only.verify_plan(&plan)?;
-        limits::check_plan(&plan)?;
+        plan_limits::check_plan(&plan)?;
         let plan = projections::mark_duplicates(plan)?;
         let plan = state.create_physical_plan(&plan).await?;
         Ok(PhysicalQuery { plan, context: context.task_ctx() })
@@ -242,7 +211,7 @@ fn parse_and_plan(
 
 /// Registers a table in a query's context.
 fn register_table(context: &SessionContext, resolved: ResolvedTable) -> SqlResult<()> {
-    let ResolvedTable { catalog, database, name, table } = resolved;
+    let (TablePath { catalog, database, name }, table) = resolved;
     let catalog_provider = context.catalog(&catalog).unwrap_or_else(|| {
         let created: Arc<dyn CatalogProvider> = Arc::new(MemoryCatalogProvider::new());
         context.register_catalog(&catalog, Arc::clone(&created));
@@ -256,66 +225,6 @@ fn register_table(context: &SessionContext, resolved: ResolvedTable) -> SqlResul
             created
         }
     };
-    schema.register_table(name, Arc::new(table))?;
+    schema.register_table(name, table)?;
     Ok(())
-}
-
-/// Returns the error of a thread that panicked; standard error has the panic's message.
-fn internal_error() -> SqlError {
-    SqlError::new("the query failed by an internal error of Kulya: please report the statement")
-}
-
-/// The rows of a running query, batch by batch. Dropping it cancels the query.
-pub struct RowStream {
-    schema: SchemaRef,
-    batches: mpsc::Receiver<RecordBatch>,
-    /// `None` after the end of the query.
-    task: Option<JoinHandle<SqlResult<()>>>,
-    /// The memory of the rows that [`RowStream::collect`] has collected.
-    collected: MemoryReservation,
-    skipped: SkippedEvents,
-}
-
-impl RowStream {
-    /// Returns the schema of the rows.
-    pub fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    /// Returns warnings about the query, such as skipped events; complete after the last batch.
-    pub fn warnings(&self) -> Vec<String> {
-        self.skipped.warning().into_iter().collect()
-    }
-
-    /// Returns the next batch; `None` after the last one and after an error.
-    ///
-    /// # Errors
-    /// The query's error, such as an event that cannot be decoded or exceeded memory.
-    pub async fn next(&mut self) -> SqlResult<Option<RecordBatch>> {
-        if let Some(batch) = self.batches.recv().await {
-            return Ok(Some(batch));
-        }
-        match self.task.take() {
-            Some(task) => task.await.map_err(|_| internal_error())?.map(|()| None),
-            None => Ok(None),
-        }
-    }
-
-    /// Collects all rows, within the query's memory limit.
-    pub(crate) async fn collect(mut self) -> SqlResult<(SchemaRef, Vec<RecordBatch>, Vec<String>)> {
-        let mut batches = Vec::new();
-        while let Some(batch) = self.next().await? {
-            self.collected.try_grow(batch_bytes(&batch))?;
-            batches.push(batch);
-        }
-        Ok((Arc::clone(&self.schema), batches, self.warnings()))
-    }
-}
-
-impl Drop for RowStream {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
-    }
 }

@@ -1,7 +1,8 @@
 //! Scan of a changelog as the current rows of its table.
 
+use super::context::ScanContext;
+use super::source::SourcePart;
 use crate::SqlResult;
-use crate::scan::{CHUNK_BYTES, ScanContext, decode_error, is_decode_error};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
@@ -11,18 +12,17 @@ use datafusion::physical_plan::streaming::PartitionStream;
 use futures::{StreamExt, TryStreamExt};
 use kulya_codec::arrow::{BATCH_ROWS, Column, CurrentRows, RowHistory, change_event_json, rows_to_batch};
 use kulya_codec::{CodecResult, Deserializer};
-use kulya_store::{BoundedSegment, SegmentInfo};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
 type Row = Map<String, Value>;
 
-/// A scan that reads all segments of a changelog and returns the current rows.
+/// A scan that reads all parts of a changelog and returns the current rows.
 #[derive(Clone)]
 pub(crate) struct ChangelogScan {
     context: ScanContext,
     schema: SchemaRef,
-    segments: Vec<SegmentInfo>,
+    parts: Vec<Arc<dyn SourcePart>>,
     /// The projected columns.
     columns: Vec<Column>,
     key: Vec<String>,
@@ -41,7 +41,7 @@ pub(crate) enum EventForm {
 
 impl std::fmt::Debug for ChangelogScan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ChangelogScan({} columns, {} segments)", self.columns.len(), self.segments.len())
+        write!(f, "ChangelogScan({} columns, {} parts)", self.columns.len(), self.parts.len())
     }
 }
 
@@ -49,33 +49,33 @@ impl ChangelogScan {
     pub(crate) fn new(
         context: ScanContext,
         schema: SchemaRef,
-        segments: Vec<SegmentInfo>,
+        parts: Vec<Arc<dyn SourcePart>>,
         columns: Vec<Column>,
         (key, form, history): (Vec<String>, EventForm, RowHistory),
     ) -> Self {
-        Self { context, schema, segments, columns, key, form, history }
+        Self { context, schema, parts, columns, key, form, history }
     }
 
     async fn rows(&self) -> SqlResult<Vec<Row>> {
         let mut current = CurrentRows::new(self.key.clone()).with_history(self.history.clone());
-        let registry = Arc::clone(&self.context.backend.registry);
+        let registry = Arc::clone(&self.context.registry);
         let deserializer = Deserializer::new(registry, self.context.group.clone());
-        for segment in &self.segments {
-            let mut reader = BoundedSegment::new(segment.clone());
-            while let Some(chunk) = reader.next(&*self.context.backend.store, CHUNK_BYTES).await? {
-                for (offset, event) in &chunk.events {
+        for part in &self.parts {
+            let mut reader = part.open();
+            while let Some(events) = reader.next().await? {
+                for (offset, event) in &events {
                     let applied = match self.form {
                         EventForm::Json => current.apply(event),
                         EventForm::WithHeader => match decoded(&deserializer, event).await {
                             Ok(event) => current.apply_json(event),
-                            Err(error) if is_decode_error(&error) => Err(error.to_string()),
                             Err(error) => {
-                                return Err(decode_error(segment, *offset, event, &error).because(error));
+                                self.context.on_codec_error(&**part, (*offset, event), error)?;
+                                continue;
                             }
                         },
                     };
                     if let Err(cause) = applied {
-                        self.context.on_decode_error(decode_error(segment, *offset, event, &cause))?;
+                        self.context.on_invalid_event(&**part, (*offset, event), &cause)?;
                     }
                 }
             }

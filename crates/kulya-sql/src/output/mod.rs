@@ -1,6 +1,8 @@
 //! Results of statements, and their output formats.
 
-use crate::{SqlError, SqlResult, extreme_times};
+mod extreme_times;
+
+use crate::{SqlError, SqlErrorKind, SqlResult};
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::util::pretty::pretty_format_batches_with_schema;
@@ -177,5 +179,5 @@ fn text(bytes: Vec<u8>) -> SqlResult<String> {
 }
 
 fn format_error(error: &dyn std::fmt::Display) -> SqlError {
-    SqlError::new(format!("the rows cannot be formatted: {error}"))
+    SqlError::new(SqlErrorKind::Failed, format!("the rows cannot be formatted: {error}"))
 }

@@ -2,7 +2,7 @@
 //! options for reading are used, options for writing are accepted and ignored, and unsupported values are
 //! rejected with a reason.
 
-use crate::{SqlError, SqlResult};
+use crate::{SqlError, SqlErrorKind, SqlResult};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -57,7 +57,8 @@ pub(crate) fn parse_catalog_options(name: &str, options: Vec<(String, String)>) 
     let security = Security::default();
     let mut parsed = CatalogOptions { store: None, registry: None, default_database: None, security };
     let (mut kind, mut method, mut token) = (None, None, None);
-    let invalid = |what: String| SqlError::new(format!("catalog {name}: {what}"));
+    let invalid =
+        |what: String| SqlError::new(SqlErrorKind::InvalidOption, format!("catalog {name}: {what}"));
     for (key, value) in options {
         let value = value.trim().to_owned();
         match key.as_str() {
@@ -92,7 +93,10 @@ pub(crate) fn parse_catalog_options(name: &str, options: Vec<(String, String)>) 
     match kind.as_deref() {
         Some("pravega" | "kulya") => Ok(parsed),
         Some(other) => Err(invalid(format!("unknown type {other}; types are pravega and kulya"))),
-        None => Err(SqlError::new(format!("catalog {name} needs 'type' = 'pravega'"))),
+        None => Err(SqlError::new(
+            SqlErrorKind::InvalidOption,
+            format!("catalog {name} needs 'type' = 'pravega'"),
+        )),
     }
 }
 

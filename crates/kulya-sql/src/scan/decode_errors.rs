@@ -3,7 +3,7 @@
 //!
 //! There is no dead-letter queue: a query does not write.
 
-use crate::{SqlError, SqlResult};
+use crate::{SqlError, SqlErrorKind, SqlResult};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The name of the option.
@@ -27,7 +27,10 @@ impl DecodeErrorPolicy {
             "dead-letter" => Err(SqlError::not_supported(format!(
                 "'{OPTION}' = 'dead-letter': a query does not write; use 'skip', and the error of 'fail' to find the events"
             ))),
-            other => Err(SqlError::new(format!("invalid '{OPTION}' = '{other}': use 'fail' or 'skip'"))),
+            other => Err(SqlError::new(
+                SqlErrorKind::InvalidOption,
+                format!("invalid '{OPTION}' = '{other}': use 'fail' or 'skip'"),
+            )),
         }
     }
 }

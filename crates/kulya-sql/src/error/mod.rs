@@ -1,0 +1,119 @@
+//! Errors of SQL statements, as one line for the user and a kind for programs.
+
+mod datafusion;
+mod kind;
+
+pub use kind::SqlErrorKind;
+
+use kulya_codec::CodecError;
+use kulya_registry_api::{RegistryError, RegistryErrorKind};
+use kulya_store::ErrorKind;
+
+/// The result of a statement.
+pub type SqlResult<T> = Result<T, SqlError>;
+
+/// An error of a statement: a message of one line that names the object and, if possible, what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct SqlError {
+    kind: SqlErrorKind,
+    what: String,
+    #[source]
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl SqlError {
+    /// Creates an error. The message is lowercase and has no full stop.
+    pub fn new(kind: SqlErrorKind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), cause: None }
+    }
+
+    /// Returns what the error is about.
+    pub fn kind(&self) -> SqlErrorKind {
+        self.kind
+    }
+
+    /// Attaches the cause.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// Appends a hint to the message.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: &str) -> Self {
+        self.what = format!("{}; {hint}", self.what);
+        self
+    }
+
+    /// Creates the error of a thread that panicked; standard error has the panic's message.
+    pub(crate) fn internal() -> Self {
+        let what = "the query failed by an internal error of Kulya: please report the statement";
+        Self::new(SqlErrorKind::Internal, what)
+    }
+
+    pub(crate) fn not_supported(what: impl std::fmt::Display) -> Self {
+        Self::new(SqlErrorKind::NotSupported, format!("{what} is not supported yet"))
+    }
+}
+
+impl From<kulya_store::Error> for SqlError {
+    fn from(error: kulya_store::Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::Conflict => SqlErrorKind::Conflict,
+            ErrorKind::Full => SqlErrorKind::DiskFull,
+            ErrorKind::Unreachable | ErrorKind::Closed | ErrorKind::ResponseLost => SqlErrorKind::Unavailable,
+            _ => SqlErrorKind::Failed,
+        };
+        Self::new(kind, error.to_string()).because(error)
+    }
+}
+
+impl From<RegistryError> for SqlError {
+    fn from(error: RegistryError) -> Self {
+        Self::new(registry_kind(error.kind()), error.to_string()).because(error)
+    }
+}
+
+fn registry_kind(kind: RegistryErrorKind) -> SqlErrorKind {
+    match kind {
+        RegistryErrorKind::Incompatible => SqlErrorKind::Incompatible,
+        RegistryErrorKind::Denied => SqlErrorKind::Unauthorized,
+        RegistryErrorKind::Unavailable => SqlErrorKind::Unavailable,
+        _ => SqlErrorKind::Failed,
+    }
+}
+
+impl From<CodecError> for SqlError {
+    fn from(error: CodecError) -> Self {
+        let kind = match &error {
+            CodecError::Registry(error) => registry_kind(error.kind()),
+            CodecError::Value { .. } => SqlErrorKind::InvalidValue,
+            CodecError::Payload { .. } | CodecError::Header(_) | CodecError::Codec(_) => {
+                SqlErrorKind::UndecodableEvent
+            }
+            _ => SqlErrorKind::Failed,
+        };
+        Self::new(kind, error.to_string()).because(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_store_and_the_registry_keep_their_kind() {
+        let kind_of = |kind| SqlError::from(kulya_store::Error::new(kind, "x")).kind().sqlstate();
+        assert_eq!(kind_of(ErrorKind::Conflict), "40001");
+        assert_eq!(kind_of(ErrorKind::Full), "53100");
+        assert_eq!(kind_of(ErrorKind::Unreachable), "08006");
+        assert_eq!(kind_of(ErrorKind::Corrupt), "58000");
+        let kind_of = |kind| SqlError::from(RegistryError::new(kind, "x")).kind().sqlstate();
+        assert_eq!(kind_of(RegistryErrorKind::Denied), "42501");
+        assert_eq!(kind_of(RegistryErrorKind::Incompatible), "42P16");
+        let error = CodecError::Registry(RegistryError::new(RegistryErrorKind::Unavailable, "x"));
+        assert_eq!(SqlError::from(error).kind().sqlstate(), "08006");
+    }
+}

@@ -1,0 +1,5 @@
+//! The functions of queries.
+
+mod bounded;
+
+pub(crate) use bounded::register_bounded;
