@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failing test reports the line")]
 
 mod flink_parser;
+mod flink_programs;
 mod flink_sql;
 
 use async_trait::async_trait;
