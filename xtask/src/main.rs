@@ -18,6 +18,12 @@
 //! - `schemathesis`: tests REST v2 against its OpenAPI document; needs Python.
 //! - `record-demo`: records the demo's change log from a real PostgreSQL.
 //! - `debezium zoo`, `debezium bench`: the events and the speed of Debezium's engine; needs Java and Maven.
+//! - `flink-parser -- CMD…`: runs CMD with Flink's SQL parser on a port; needs Java and Maven.
+//! - `flink-programs [-- CMD…]`: the file of Flink's own test programs, or runs CMD with its path; needs Java
+//!   and Maven.
+//! - `flink-sql -- CMD…`: runs CMD with sessions of Flink SQL on a port; needs Java and Maven.
+//! - `flink-pravega --kulya PROGRAM [SCRIPT]`: a script of Flink SQL on a real Pravega, with Kulya as the
+//!   registry; needs Java, Maven and a clone of the connector's sources.
 //! - `tidy`: the project's rules that a program can check; `tidy circles` lists
 //!   the circles of modules, explained ones included.
 //! - `unused-dependencies`: dependencies that no source file of their crate names.
@@ -26,6 +32,7 @@ mod avro;
 mod buf;
 mod debezium;
 mod debian;
+mod flink;
 mod jars;
 mod machete;
 mod mysql;
@@ -61,7 +68,7 @@ struct Fixture {
 /// Starts it.
 type Start = Box<dyn FnOnce() -> Result<TestServers>>;
 
-const FIXTURES: [Fixture; 9] = [
+const FIXTURES: [Fixture; 12] = [
     Fixture {
         command: "pravega",
         // starting it takes a minute, which tests of other crates do not need
@@ -86,6 +93,31 @@ const FIXTURES: [Fixture; 9] = [
         crates: &["kulya-schema"],
         tests: Some(("avro_java", "the tests against Avro Java")),
         find: || avro::find_or_fetch().map(|it| Box::new(move || avro::start(&it)) as Start),
+    },
+    Fixture {
+        command: "flink-parser",
+        crates: &["kulya-sql"],
+        tests: Some(("flink_parser", "the tests against Flink's parser")),
+        find: || {
+            flink::parser::find_or_fetch().map(|it| Box::new(move || flink::parser::start(&it)) as Start)
+        },
+    },
+    Fixture {
+        command: "flink-programs",
+        crates: &["kulya-sql"],
+        tests: Some(("flink_programs", "Flink's own test programs")),
+        find: || {
+            flink::programs::find_or_write()
+                .map(|it| Box::new(move || Ok(flink::programs::start(it))) as Start)
+        },
+    },
+    Fixture {
+        command: "flink-sql",
+        crates: &["kulya-sql"],
+        tests: Some(("flink_sql", "the tests against Flink SQL")),
+        find: || {
+            flink::session::find_or_fetch().map(|it| Box::new(move || flink::session::start(&it)) as Start)
+        },
     },
     Fixture {
         command: "buf",
@@ -146,6 +178,8 @@ fn run() -> Result<()> {
         }
         ["tidy", rest @ ..] => return tidy::run(rest),
         ["debezium", rest @ ..] => return debezium::run(rest),
+        ["flink-programs"] => return flink::programs::print_counts(),
+        ["flink-pravega", rest @ ..] => return flink::pravega::run(rest),
         ["unused-dependencies"] => return machete::check(&mut cargo()),
         ["soak", rest @ ..] => return soak(rest),
         ["postgres-versions", "--", rest @ ..] => return postgres_versions::run(&mut cargo(), rest),
@@ -165,7 +199,7 @@ fn run() -> Result<()> {
     }
     let fixtures = FIXTURES.map(|fixture| format!("{} -- COMMAND…", fixture.command)).join(" | ");
     bail!(
-        "usage: cargo xtask test [cargo test arguments] | {fixtures} | postgres --version N -- COMMAND… | postgres-versions [-- ARG…] | pravega-faults [-- ARG…] | schemathesis | soak [--shared] [--minutes N] | record-demo | debezium zoo|bench … | tidy [circles] | unused-dependencies"
+        "usage: cargo xtask test [cargo test arguments] | {fixtures} | postgres --version N -- COMMAND… | postgres-versions [-- ARG…] | pravega-faults [-- ARG…] | schemathesis | soak [--shared] [--minutes N] | record-demo | debezium zoo|bench … | flink-pravega … | tidy [circles] | unused-dependencies"
     )
 }
 

@@ -3,14 +3,18 @@
 use crate::jars;
 use crate::server::{self, Server, TestServers};
 use anyhow::{Context, Result, ensure};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 const POM: &str = include_str!("../pravega/pom.xml");
 const LOGBACK: &str = include_str!("../pravega/logback.xml");
 /// The account file: user and password `kulya`, as Pravega's PBKDF2 hash, and the user's permissions.
 const ACCOUNTS: &str = include_str!("../pravega/accounts");
 const READY: &str = "running locally now";
+/// Longest time until a controller accepts connections.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 const MAIN: &str = "io.pravega.local.LocalPravegaEmulator";
 
 /// Java packages that must be opened for Pravega's older libraries.
@@ -45,6 +49,26 @@ pub(crate) fn start(programs: &Programs) -> Result<TestServers> {
         ("KULYA_TEST_PRAVEGA_GUARDED_PROCESS", guarded.process().into()),
     ];
     Ok(TestServers { servers: vec![open, guarded], variables, folders: Vec::new() })
+}
+
+/// Starts one server, without TLS and authentication, and waits until its controller accepts connections,
+/// which is later than its line in the log.
+///
+/// # Errors
+/// A server that does not start.
+pub(crate) fn start_open(programs: &Programs) -> Result<Server> {
+    let server = launch(programs, false)?;
+    let deadline = Instant::now() + MAX_WAIT;
+    loop {
+        match TcpStream::connect(("localhost", server.port())) {
+            Ok(_) => return Ok(server),
+            Err(error) if Instant::now() > deadline => {
+                return Err(error).context("Pravega's controller accepts no connections");
+            }
+            #[expect(clippy::disallowed_methods, reason = "nothing tells when the controller listens")]
+            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
 }
 
 /// Starts a server; a guarded one has TLS and authentication with one user.

@@ -25,20 +25,25 @@
 
 mod catalog;
 mod data_types;
+mod dialect;
 mod engine;
 mod error;
+mod execute;
+mod format;
 mod functions;
-mod limits;
+mod options;
 mod output;
 pub mod prelude;
 mod scan;
 mod session;
-mod statement;
+mod settings;
+mod sink;
 mod table;
 
 pub use arrow;
 pub use async_trait;
 pub use catalog::{CatalogBackend, CatalogOptions, Security, StoreAddress};
+pub use dialect::{Position, Statement};
 pub use engine::{QueryLimits, RowStream};
 pub use error::{SqlError, SqlErrorKind, SqlResult};
 pub use kulya_codec::arrow::CurrentRows;
@@ -47,4 +52,12 @@ pub use kulya_schema;
 pub use kulya_store;
 pub use output::{OutputFormat, RowWriter, StatementResult};
 pub use session::{BackendFactory, Execution, Session};
-pub use statement::{Statement, parse as parse_statements};
+
+/// Parses statements separated by semicolons.
+///
+/// # Errors
+/// A syntax error, that a statement is not supported, or that it exceeds a limit; about the first invalid
+/// statement, with its position.
+pub fn parse_statements(text: &str) -> SqlResult<Vec<Statement>> {
+    Ok(dialect::parse(text)?)
+}

@@ -18,7 +18,7 @@ const MAX_EXTENTS: usize = 256;
 /// The maximum number of uncached extents per read.
 const MAX_REQUESTS: usize = 16;
 /// The maximum number of attempts when events move to other objects while they are read.
-const MAX_ATTEMPTS: usize = 5;
+pub(crate) const MAX_ATTEMPTS: usize = 5;
 
 impl Journal {
     /// Reads events from an offset, about `max_bytes`. Everything written before the call is visible.
@@ -209,15 +209,8 @@ impl Journal {
     /// not exist.
     async fn offset_within(&self, extent: &Extent, millis: u64) -> Result<Option<u64>> {
         let Some(run) = self.data_run(extent).await? else { return Ok(None) };
-        let (mut offset, mut time) = (extent.start, 0u64);
-        for (step, delta) in run.steps.iter().zip(&run.times) {
-            offset = offset.saturating_add(u64::from(*step));
-            time = time.saturating_add(*delta);
-            if time >= millis {
-                return Ok(Some(offset));
-            }
-        }
-        Ok(Some(extent.end()))
+        let first = run.commits(extent.start).find(|(_, time)| *time >= millis);
+        Ok(Some(first.map_or(extent.end(), |(offset, _)| offset)))
     }
 
     /// Returns the description of an extent from the head of its data object; `None` when the object does not

@@ -24,6 +24,7 @@
 //! # Ok(()) }) }
 //! ```
 
+mod append_times;
 mod backup;
 mod bucket;
 mod cache;

@@ -163,13 +163,7 @@ pub(crate) async fn read(journal: &Journal, extent: &Extent) -> Result<Option<(B
         return Ok(Some((bytes, vec![(extent.start, extent.time)])));
     }
     let Some(run) = journal.data_run(extent).await? else { return Ok(None) };
-    let (mut offset, mut time) = (extent.start, 0u64);
-    let commits = run.steps.iter().zip(&run.times).map(|(step, delta)| {
-        offset = offset.saturating_add(u64::from(*step));
-        time = time.saturating_add(*delta);
-        (offset, time)
-    });
-    Ok(Some((bytes, commits.collect())))
+    Ok(Some((bytes, run.commits(extent.start).collect())))
 }
 
 impl DataObjectBuilder {

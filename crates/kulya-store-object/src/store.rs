@@ -8,6 +8,7 @@ use crate::log_client::LogClient;
 use crate::maintenance::{Maintenance, PassReport};
 use crate::plan::{Request, Response};
 use crate::settings::Settings;
+use crate::state::State;
 use crate::transaction::ObjectTransaction;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,9 +16,9 @@ use kulya_store::log_backend::error::store_closed;
 use kulya_store::log_backend::queue::job_queue;
 use kulya_store::supervision::{Component, Supervisor};
 use kulya_store::{
-    Commit, CommitReceipt, Entry, Error, ErrorKind, EventPointer, Health, HealthStatus, Outcome, ReadChunk,
-    Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName,
-    StreamStore, TableId, Transaction, TransactionId, WriterId,
+    AppendTimes, Commit, CommitReceipt, Entry, Error, ErrorKind, EventPointer, Health, HealthStatus, Outcome,
+    ReadChunk, Result, Scope, SegmentId, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName,
+    StreamStore, TableId, Tails, Transaction, TransactionId, WriterId,
 };
 use object_store::ObjectStore;
 use object_store::path::Path;
@@ -193,13 +194,19 @@ impl StreamStore for ObjectLogStore {
         self.client().read_state(|state| state.streams_of(scope)).await?
     }
 
-    async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>> {
-        self.client().read_state(|state| state.segment_infos(stream)).await?
+    async fn tails(&self, streams: &[StreamId]) -> Result<Tails> {
+        let find = |state: &State| Tails::at_one_moment(streams, |stream| state.segment_infos(stream));
+        self.client().read_state(find).await?
     }
 
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
         self.client().check_open()?;
         self.client().journal.read(segment, offset, max_bytes).await
+    }
+
+    async fn append_times(&self, segment: &SegmentId, from: u64, to: u64) -> Result<AppendTimes> {
+        self.client().check_open()?;
+        self.client().journal.append_times(segment, from, to).await
     }
 
     async fn wait_for_data(&self, segment: &SegmentId, offset: u64) -> Result<()> {

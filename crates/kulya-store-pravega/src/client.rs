@@ -33,7 +33,7 @@ pub(crate) struct PravegaClient {
     /// One permit for each byte of pending commits.
     pub(crate) permits: Semaphore,
     pub(crate) instance: u128,
-    timeout: Duration,
+    pub(crate) timeout: Duration,
     /// The store's background tasks and the health of its components.
     pub(crate) supervisor: Supervisor,
     pub(crate) closed: watch::Sender<bool>,

@@ -191,7 +191,10 @@ impl Journal {
                 self.unfinished = Some((location, block));
                 Err(error)
             }
-            None => Ok(()),
+            None => {
+                self.with_state(|state| state.published = state.applied);
+                Ok(())
+            }
         }
     }
 

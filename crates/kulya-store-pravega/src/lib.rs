@@ -43,6 +43,7 @@ mod settings;
 mod staging;
 mod state;
 mod store;
+mod tails;
 #[cfg(test)]
 mod tests;
 mod transaction;

@@ -11,9 +11,9 @@ use bytes::Bytes;
 use kulya_store::log_backend::error::store_closed;
 use kulya_store::supervision::Component;
 use kulya_store::{
-    Capability, Commit, CommitReceipt, Entry, Error, ErrorKind, EventPointer, Health, HealthStatus, Outcome,
-    ReadChunk, Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo,
-    StreamName, StreamStore, TableId, Transaction, TransactionId, WriterId,
+    AppendTimes, Capability, Commit, CommitReceipt, Entry, Error, ErrorKind, EventPointer, Health,
+    HealthStatus, Outcome, ReadChunk, Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut,
+    StreamId, StreamInfo, StreamName, StreamStore, TableId, Tails, Transaction, TransactionId, WriterId,
 };
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -136,6 +136,7 @@ impl StreamStore for PravegaStore {
                 "pravega continues the segment numbers of a recreated stream, and restarts at epoch 0",
             ),
             (Capability::CombinedRetention, "pravega's retention policy is by time or by size"),
+            (Capability::AppendTimes, "pravega stores no time of single events"),
         ]
     }
 
@@ -207,6 +208,11 @@ impl StreamStore for PravegaStore {
         Ok(found)
     }
 
+    async fn tails(&self, streams: &[StreamId]) -> Result<Tails> {
+        self.client.with_deadline(0, self.client.tails(streams)).await
+    }
+
+    // of one stream, and of no particular moment: one request per segment
     async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>> {
         self.client.with_deadline(0, self.client.segment_infos(stream)).await
     }
@@ -215,6 +221,14 @@ impl StreamStore for PravegaStore {
         self.client
             .with_deadline(max_bytes, self.client.segments.read_events(segment, offset, max_bytes))
             .await
+    }
+
+    async fn append_times(&self, segment: &SegmentId, _: u64, _: u64) -> Result<AppendTimes> {
+        self.client.check_open()?;
+        let what = format!(
+            "append times of segment {segment} are not supported on Pravega: it stores no time of single events"
+        );
+        Err(Error::new(ErrorKind::NotSupported, what))
     }
 
     async fn wait_for_data(&self, segment: &SegmentId, offset: u64) -> Result<()> {

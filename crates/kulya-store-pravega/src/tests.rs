@@ -6,6 +6,7 @@ mod large_commits;
 mod real_pravega;
 mod recovered_offsets;
 mod shared_pravega;
+mod tails;
 mod timeouts;
 
 use crate::{PravegaStore, Settings};

@@ -50,11 +50,14 @@ impl StreamCut {
         self.offsets.insert((segment.number, segment.epoch), offset);
     }
 
-    /// Checks that the cut names each of these segments and no other.
+    /// Checks that the cut names each of these segments of a stream and no other.
     ///
     /// # Errors
     /// `InvalidInput` if it does not.
     pub fn check(&self, segments: &[SegmentInfo]) -> Result<()> {
+        if let Some(other) = segments.first().filter(|info| info.id.stream != self.stream) {
+            return Err(Error::invalid(format!("cut {self} is not a cut of stream {}", other.id.stream)));
+        }
         let names = |info: &SegmentInfo| (info.id.number, info.id.epoch);
         if self.offsets.keys().copied().eq(segments.iter().map(names)) {
             return Ok(());

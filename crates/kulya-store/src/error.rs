@@ -36,6 +36,9 @@ pub enum ErrorKind {
     /// The commit is stored, exactly once, but its response was lost with the server that sent it: do not
     /// retry it, and read what the response would have contained.
     ResponseLost,
+    /// The backend, or the server, does not have this operation, and the message names it: use another
+    /// backend, or upgrade the server.
+    NotSupported,
 }
 
 /// A store error: its kind, a message and an optional cause.

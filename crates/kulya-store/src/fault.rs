@@ -2,9 +2,9 @@
 //! tested against a full disk or a conflict at any call.
 
 use crate::{
-    Commit, CommitReceipt, Entry, Error, ErrorKind, EventPointer, Outcome, ReadChunk, Result, Scope,
-    SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore,
-    TableChange, TableId, Transaction, TransactionId, WriterId,
+    AppendTimes, Commit, CommitReceipt, Entry, Error, ErrorKind, EventPointer, Outcome, ReadChunk, Result,
+    Scope, SegmentId, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore, TableChange,
+    TableId, Tails, Transaction, TransactionId, WriterId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -112,12 +112,16 @@ impl<S: StreamStore> StreamStore for FaultyStore<S> {
         self.inner.streams(scope).await
     }
 
-    async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>> {
-        self.inner.segments(stream).await
+    async fn tails(&self, streams: &[StreamId]) -> Result<Tails> {
+        self.inner.tails(streams).await
     }
 
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
         self.inner.read(segment, offset, max_bytes).await
+    }
+
+    async fn append_times(&self, segment: &SegmentId, from: u64, to: u64) -> Result<AppendTimes> {
+        self.inner.append_times(segment, from, to).await
     }
 
     async fn wait_for_data(&self, segment: &SegmentId, offset: u64) -> Result<()> {

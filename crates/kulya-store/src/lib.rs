@@ -65,9 +65,9 @@ pub use async_trait;
 pub use bytes;
 pub use consumer::Consumer;
 pub use contract::{
-    Append, Capability, Commit, CommitReceipt, Condition, Durability, Entry, Outcome, REMEMBERED_OUTCOMES,
-    ReadChunk, Retention, SegmentInfo, StreamConfig, StreamInfo, StreamStore, TableChange, Transaction,
-    TransactionId, Version, check_changes,
+    Append, AppendTimes, Capability, Commit, CommitReceipt, Condition, Durability, Entry, MAX_APPEND_TIMES,
+    MAX_TAILS, Outcome, REMEMBERED_OUTCOMES, ReadChunk, Retention, SegmentInfo, StreamConfig, StreamInfo,
+    StreamStore, TableChange, Tails, Transaction, TransactionId, Version, check_changes,
 };
 pub use cut::StreamCut;
 pub use entries::Entries;
@@ -79,6 +79,6 @@ pub use name::{Scope, SegmentId, StreamId, StreamName, TableId};
 pub use pointer::EventPointer;
 pub use pointers::Pointers;
 pub use position::{Positions, SavedPosition};
-pub use reader::{BoundedSegment, Tail, bounded_read, head_cut, tail_cut};
+pub use reader::{BoundedSegment, Tail, bounded_read, chunk_times, head_cut, tail_cut};
 pub use retention::{apply_retention, retention_cut};
 pub use writer::{MAX_WRITERS, WriterId, WriterMark, WriterMarks};

@@ -2,9 +2,9 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::{
-    Append, Commit, CommitReceipt, Entries, Entry, Error, ErrorKind, EventPointer, Outcome, Pointers,
-    REMEMBERED_OUTCOMES, ReadChunk, Result, Retention, Scope, SegmentId, SegmentInfo, StreamConfig,
-    StreamCut, StreamId, StreamInfo, StreamName, StreamStore, TableChange, TableId, Transaction,
+    Append, AppendTimes, Commit, CommitReceipt, Entries, Entry, Error, ErrorKind, EventPointer, Outcome,
+    Pointers, REMEMBERED_OUTCOMES, ReadChunk, Result, Retention, Scope, SegmentId, SegmentInfo, StreamConfig,
+    StreamCut, StreamId, StreamInfo, StreamName, StreamStore, TableChange, TableId, Tails, Transaction,
     TransactionId, Version, WriterId, WriterMarks, check_changes, framing, hash,
 };
 use async_trait::async_trait;
@@ -295,8 +295,9 @@ impl StreamStore for MemoryStore {
         Ok(state.streams.keys().filter(|s| s.scope == *scope).map(|s| s.name.clone()).collect())
     }
 
-    async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>> {
-        self.state()?.segment_infos(stream)
+    async fn tails(&self, streams: &[StreamId]) -> Result<Tails> {
+        let state = self.state()?;
+        Tails::at_one_moment(streams, |stream| state.segment_infos(stream))
     }
 
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
@@ -318,6 +319,22 @@ impl StreamStore for MemoryStore {
             chunk.next = next;
         }
         Ok(chunk)
+    }
+
+    async fn append_times(&self, segment: &SegmentId, from: u64, to: u64) -> Result<AppendTimes> {
+        let state = self.state()?;
+        let (found, _) = state.segment(segment)?;
+        AppendTimes::check_range(segment, from, to, found.tail)?;
+        let mut times = AppendTimes::new(to);
+        // `from` may be inside an event
+        let first = found.events.range(..=from).next_back().map_or(from, |(offset, _)| *offset);
+        let events = found.events.range(first..to).filter(|_| from < to);
+        for (offset, (_, time)) in events {
+            if !times.push((*offset).max(from), *time) {
+                break;
+            }
+        }
+        Ok(times)
     }
 
     async fn wait_for_data(&self, segment: &SegmentId, offset: u64) -> Result<()> {

@@ -193,6 +193,10 @@ pub async fn digest(store: &dyn StreamStore) -> Result<String> {
             assert_eq!(store.event(pointer).await?, *event, "a pointer reads its event");
         }
         write!(all, "{info:?} {segments:?} {events:?} ").expect("writing to a string does not fail");
+        for segment in segments {
+            let times = store.append_times(&segment.id, segment.head, segment.tail).await?;
+            write!(all, "{times:?} ").expect("writing to a string does not fail");
+        }
         for time in CUT_TIMES {
             let cut = store.cut_at(&stream, Duration::from_millis(time)).await?;
             write!(all, "{cut} ").expect("writing to a string does not fail");

@@ -1,10 +1,12 @@
-//! Readers of a whole stream: its current cuts, a bounded read up to the current tail, and a tail reader.
+//! Readers of a whole stream: its current cuts, bounded reads up to the current tail or between two cuts, and
+//! a tail reader.
 
 use crate::{
     Error, ErrorKind, EventPointer, ReadChunk, Result, SegmentId, SegmentInfo, StreamCut, StreamId,
-    StreamStore,
+    StreamStore, framing,
 };
 use bytes::Bytes;
+use std::time::Duration;
 
 /// The size of one read of [`bounded_read`], in bytes.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -25,10 +27,10 @@ pub async fn tail_cut(store: &dyn StreamStore, stream: &StreamId) -> Result<Stre
     Ok(StreamCut::tail(stream, &store.segments(stream).await?))
 }
 
-/// A reader of one segment up to the tail that it had when it was looked up.
+/// A reader of one segment, up to the tail that it had when it was looked up, or between two offsets.
 #[derive(Debug, Clone)]
 pub struct BoundedSegment {
-    /// The segment.
+    /// The segment; its tail is where the reader ends.
     pub segment: SegmentInfo,
     /// The offset of the next chunk.
     pub offset: u64,
@@ -42,11 +44,55 @@ impl BoundedSegment {
         Self { offset: segment.head, segment, from_head: None }
     }
 
+    /// Creates a reader from offset `from` to offset `to`.
+    ///
+    /// # Errors
+    /// `Truncated` if `from` is before the head, `InvalidInput` if `to` is before `from` or after the tail.
+    pub fn between(mut segment: SegmentInfo, from: u64, to: u64) -> Result<Self> {
+        let SegmentInfo { id, head, tail, .. } = &segment;
+        if from > to || to > *tail {
+            return Err(Error::invalid(format!(
+                "segment {id} cannot be read from offset {from} to {to}: its tail is at {tail}"
+            )));
+        }
+        if from < *head {
+            return Err(Error::truncated(id, from, *head));
+        }
+        segment.tail = to;
+        Ok(Self { segment, offset: from, from_head: Some(false) })
+    }
+
+    /// Creates a reader for each of a stream's segments, from one cut to another. Without `from` the readers
+    /// start at the head, and without `to` they end at the tail.
+    ///
+    /// # Errors
+    /// `InvalidInput` if a cut does not name each of the segments and no other, and as
+    /// [`between`](Self::between).
+    pub fn between_cuts(
+        segments: Vec<SegmentInfo>,
+        from: Option<&StreamCut>,
+        to: Option<&StreamCut>,
+    ) -> Result<Vec<Self>> {
+        [from, to].into_iter().flatten().try_for_each(|cut| cut.check(&segments))?;
+        let reader = |segment: SegmentInfo| {
+            let offset = |cut: Option<&StreamCut>| cut.and_then(|cut| cut.offset(&segment.id));
+            let to = offset(to).unwrap_or(segment.tail);
+            if let Some(from) = offset(from) {
+                return Self::between(segment, from, to);
+            }
+            // retention may have moved the head beyond the end: then no event is left
+            let (head, to) = (segment.head, to.max(segment.head));
+            Self::between(segment, head, to).map(|reader| Self { from_head: None, ..reader })
+        };
+        segments.into_iter().map(reader).collect()
+    }
+
     /// Reads the next events, about `max_bytes` in total; `None` at the end. Cancel-safe.
     ///
     /// # Errors
-    /// As [`StreamStore::read`]. A reader that started at the head continues at the new head when retention
-    /// truncates events before it reads them; a reader that was set to an offset returns `Truncated`.
+    /// As [`StreamStore::read`], and `InvalidInput` if the reader's end is inside an event. A reader that
+    /// started at the head continues at the new head when retention truncates events before it reads them; a
+    /// reader that was set to an offset returns `Truncated`.
     pub async fn next(&mut self, store: &dyn StreamStore, max_bytes: usize) -> Result<Option<ReadChunk>> {
         let from_head = *self.from_head.get_or_insert(self.offset == self.segment.head);
         let SegmentInfo { id, tail, .. } = &self.segment;
@@ -73,10 +119,40 @@ impl BoundedSegment {
         }
         // events appended since the lookup are not part of this read
         chunk.events.retain(|(at, _)| at < tail);
+        if let Some((at, event)) = chunk.events.last()
+            && at + framing::framed_len(event.len()) > *tail
+        {
+            let message =
+                format!("segment {id} cannot be read to offset {tail}: it is inside the event at {at}");
+            return Err(Error::invalid(message));
+        }
         chunk.next = chunk.next.min(*tail);
         self.offset = chunk.next;
         Ok(Some(chunk))
     }
+}
+
+/// Returns when each event of a chunk was committed; `None` for an event that was truncated meanwhile.
+///
+/// # Errors
+/// As [`StreamStore::append_times`].
+pub async fn chunk_times(
+    store: &dyn StreamStore,
+    segment: &SegmentId,
+    chunk: &ReadChunk,
+) -> Result<Vec<Option<Duration>>> {
+    let mut found = Vec::with_capacity(chunk.events.len());
+    while let Some((from, _)) = chunk.events.get(found.len()) {
+        let times = store.append_times(segment, *from, chunk.next).await?;
+        let rest = chunk.events.get(found.len()..).unwrap_or_default();
+        let known = rest.iter().take_while(|(at, _)| *at < times.end());
+        found.extend(known.map(|(at, _)| times.at(*at)));
+        if times.end() <= *from {
+            let message = format!("segment {segment} has no times from offset {from} on");
+            return Err(Error::new(ErrorKind::Corrupt, message));
+        }
+    }
+    Ok(found)
 }
 
 /// Reads every event that the stream has at the time of the call, segment by segment, each with its
@@ -195,5 +271,105 @@ mod tests {
         }
         assert_eq!(events, 5, "each event takes ten bytes");
         assert_eq!(from_offset.next(&store, 1).await.unwrap_err().kind(), ErrorKind::Truncated);
+    }
+
+    /// Returns a store with ten events of ten bytes each, in one segment that starts at the third.
+    async fn truncated_store() -> (MemoryStore, StreamId, SegmentInfo) {
+        let (store, stream) = (MemoryStore::new(), StreamId::new("shop", "orders").unwrap());
+        store.create_scope(&stream.scope).await.unwrap();
+        store.create_stream(&stream, StreamConfig::with_segments(1)).await.unwrap();
+        let events = (0..10).map(|number| Append::keyed(&stream, "k", format!("{number:02}")));
+        store.commit(Commit::events(events.collect())).await.unwrap();
+        store.truncate(&StreamCut::of(&stream, [(&stream.segment(0), 20)])).await.unwrap();
+        let segment = store.segments(&stream).await.unwrap().remove(0);
+        (store, stream, segment)
+    }
+
+    async fn offsets(store: &MemoryStore, mut reader: BoundedSegment) -> Result<Vec<u64>> {
+        let mut offsets = Vec::new();
+        while let Some(chunk) = reader.next(store, 25).await? {
+            offsets.extend(chunk.events.iter().map(|(at, _)| *at));
+        }
+        Ok(offsets)
+    }
+
+    #[tokio::test]
+    async fn read_between_offsets_returns_the_events_between_them() {
+        let (store, _, segment) = truncated_store().await;
+        let between = |from, to| BoundedSegment::between(segment.clone(), from, to);
+        assert_eq!(offsets(&store, between(30, 60).unwrap()).await.unwrap(), [30, 40, 50]);
+        assert_eq!(offsets(&store, between(20, 100).unwrap()).await.unwrap().len(), 8);
+        assert_eq!(offsets(&store, between(50, 50).unwrap()).await.unwrap(), []);
+        let error = between(10, 60).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Truncated);
+        let expected = "offset 10 of segment shop/orders/0.#epoch.0 is truncated: the segment starts at 20";
+        assert_eq!(error.to_string(), expected);
+        for (from, to) in [(60, 50), (50, 101), (0, 101)] {
+            assert_eq!(between(from, to).unwrap_err().kind(), ErrorKind::InvalidInput, "{from} {to}");
+        }
+        for (from, to) in [(30, 55), (31, 60)] {
+            let error = offsets(&store, between(from, to).unwrap()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "an offset inside an event: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn read_between_offsets_ends_when_its_events_are_truncated() {
+        let (store, stream, segment) = truncated_store().await;
+        let reader = BoundedSegment::between(segment.clone(), segment.head, 60).unwrap();
+        let readers = BoundedSegment::between_cuts(vec![segment.clone()], None, None).unwrap();
+        store.truncate(&StreamCut::of(&stream, [(&segment.id, 40)])).await.unwrap();
+        assert_eq!(offsets(&store, reader).await.unwrap_err().kind(), ErrorKind::Truncated, "asked for 20");
+        let [reader] = <[_; 1]>::try_from(readers).unwrap();
+        assert_eq!(offsets(&store, reader).await.unwrap(), [40, 50, 60, 70, 80, 90], "asked for the head");
+    }
+
+    #[tokio::test]
+    async fn read_between_cuts_starts_and_ends_at_them() {
+        let (store, stream, segment) = truncated_store().await;
+        let cut = |offset| StreamCut::of(&stream, [(&segment.id, offset)]);
+        let between = |from: Option<u64>, to: Option<u64>| {
+            let (from, to) = (from.map(cut), to.map(cut));
+            let readers = BoundedSegment::between_cuts(vec![segment.clone()], from.as_ref(), to.as_ref())?;
+            Ok::<_, Error>(readers.into_iter().next().expect("one segment"))
+        };
+        for (from, to, expected) in [
+            (Some(80), None, vec![80, 90]),
+            (None, Some(40), vec![20, 30]),
+            (Some(40), Some(60), vec![40, 50]),
+            (None, Some(10), vec![]),
+        ] {
+            assert_eq!(offsets(&store, between(from, to).unwrap()).await.unwrap(), expected);
+        }
+        assert_eq!(between(Some(10), None).unwrap_err().kind(), ErrorKind::Truncated);
+        let other = StreamId::new("shop", "other").unwrap();
+        for cut in [StreamCut::of(&stream, []), StreamCut::of(&other, [(&segment.id, 40)])] {
+            let error = BoundedSegment::between_cuts(vec![segment.clone()], Some(&cut), None).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn chunk_has_a_time_for_each_event() {
+        let clock = std::sync::Arc::new(crate::clock::ManualClock::default());
+        let (store, stream) =
+            (MemoryStore::with_clock(clock.clone()), StreamId::new("shop", "orders").unwrap());
+        store.create_scope(&stream.scope).await.unwrap();
+        store.create_stream(&stream, StreamConfig::with_segments(1)).await.unwrap();
+        // more times than one call returns
+        let commits = crate::MAX_APPEND_TIMES + 100;
+        for _ in 0..commits {
+            clock.advance(Duration::from_millis(1));
+            let events = vec![Append::keyed(&stream, "k", "1"), Append::keyed(&stream, "k", "2")];
+            store.commit(Commit::events(events)).await.unwrap();
+        }
+        let segment = stream.segment(0);
+        let chunk = store.read(&segment, 0, usize::MAX).await.unwrap();
+        let times = chunk_times(&store, &segment, &chunk).await.unwrap();
+        let expected = (0..2 * commits).map(|event| Some(Duration::from_millis(event as u64 / 2 + 1)));
+        assert!(times.into_iter().eq(expected));
+        store.truncate(&StreamCut::of(&stream, [(&segment, 9)])).await.unwrap();
+        let times = chunk_times(&store, &segment, &chunk).await.unwrap();
+        assert_eq!(times[..2], [None, Some(Duration::from_millis(1))], "the first was truncated meanwhile");
     }
 }

@@ -136,6 +136,20 @@ pub struct SegmentInfo {
     #[prost(uint64, tag = "5")]
     pub tail: u64,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TailsRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub streams: ::prost::alloc::vec::Vec<Stream>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TailsReply {
+    /// For each stream, in the order of the request.
+    #[prost(message, repeated, tag = "1")]
+    pub streams: ::prost::alloc::vec::Vec<SegmentsReply>,
+    /// Whether all segments were as listed at one moment.
+    #[prost(bool, tag = "2")]
+    pub exact: bool,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CutAtRequest {
     #[prost(message, optional, tag = "1")]
@@ -260,6 +274,29 @@ pub struct Pointer {
 pub struct EventReply {
     #[prost(bytes = "bytes", tag = "1")]
     pub event: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AppendTimesRequest {
+    #[prost(message, optional, tag = "1")]
+    pub segment: ::core::option::Option<Segment>,
+    /// The offsets of the first event and after the last one.
+    #[prost(uint64, tag = "2")]
+    pub from: u64,
+    #[prost(uint64, tag = "3")]
+    pub to: u64,
+}
+/// Times and where they begin, as columns of one length.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AppendTimesReply {
+    /// The offset of the first event of each time, in increasing order.
+    #[prost(uint64, repeated, tag = "1")]
+    pub offset: ::prost::alloc::vec::Vec<u64>,
+    /// Milliseconds since 1970-01-01 00:00 UTC.
+    #[prost(uint64, repeated, tag = "2")]
+    pub time: ::prost::alloc::vec::Vec<u64>,
+    /// The offset up to which the times reach: that of the request, or less.
+    #[prost(uint64, tag = "3")]
+    pub end: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CommitRequest {
@@ -504,6 +541,7 @@ pub enum Capability {
     CutAtTime = 2,
     HigherEpochs = 3,
     TwoLimits = 4,
+    AppendTimes = 5,
 }
 impl Capability {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -517,6 +555,7 @@ impl Capability {
             Self::CutAtTime => "CAPABILITY_CUT_AT_TIME",
             Self::HigherEpochs => "CAPABILITY_HIGHER_EPOCHS",
             Self::TwoLimits => "CAPABILITY_TWO_LIMITS",
+            Self::AppendTimes => "CAPABILITY_APPEND_TIMES",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -527,6 +566,7 @@ impl Capability {
             "CAPABILITY_CUT_AT_TIME" => Some(Self::CutAtTime),
             "CAPABILITY_HIGHER_EPOCHS" => Some(Self::HigherEpochs),
             "CAPABILITY_TWO_LIMITS" => Some(Self::TwoLimits),
+            "CAPABILITY_APPEND_TIMES" => Some(Self::AppendTimes),
             _ => None,
         }
     }
@@ -575,6 +615,7 @@ pub enum ErrorKind {
     Closed = 10,
     Unreachable = 11,
     AnswerLost = 12,
+    NotSupported = 13,
 }
 impl ErrorKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -596,6 +637,7 @@ impl ErrorKind {
             Self::Closed => "ERROR_KIND_CLOSED",
             Self::Unreachable => "ERROR_KIND_UNREACHABLE",
             Self::AnswerLost => "ERROR_KIND_ANSWER_LOST",
+            Self::NotSupported => "ERROR_KIND_NOT_SUPPORTED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -614,6 +656,7 @@ impl ErrorKind {
             "ERROR_KIND_CLOSED" => Some(Self::Closed),
             "ERROR_KIND_UNREACHABLE" => Some(Self::Unreachable),
             "ERROR_KIND_ANSWER_LOST" => Some(Self::AnswerLost),
+            "ERROR_KIND_NOT_SUPPORTED" => Some(Self::NotSupported),
             _ => None,
         }
     }
@@ -930,6 +973,28 @@ pub mod stream_store_client {
                 .insert(GrpcMethod::new("kulya.store.v1.StreamStore", "ListSegments"));
             self.inner.unary(req, path, codec).await
         }
+        /// Lists the segments of at most 1000 streams, as they were at one moment.
+        pub async fn list_tails(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TailsRequest>,
+        ) -> std::result::Result<tonic::Response<super::TailsReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/kulya.store.v1.StreamStore/ListTails",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("kulya.store.v1.StreamStore", "ListTails"));
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn cut_at(
             &mut self,
             request: impl tonic::IntoRequest<super::CutAtRequest>,
@@ -1066,6 +1131,32 @@ pub mod stream_store_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("kulya.store.v1.StreamStore", "GetEvent"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Returns when the events between two offsets of a segment were committed, at most 16384 times; the caller
+        /// continues where they end.
+        pub async fn append_times(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AppendTimesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AppendTimesReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/kulya.store.v1.StreamStore/AppendTimes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("kulya.store.v1.StreamStore", "AppendTimes"));
             self.inner.unary(req, path, codec).await
         }
         /// Writes events and table changes atomically.
@@ -1332,6 +1423,11 @@ pub mod stream_store_server {
             &self,
             request: tonic::Request<super::StreamRequest>,
         ) -> std::result::Result<tonic::Response<super::SegmentsReply>, tonic::Status>;
+        /// Lists the segments of at most 1000 streams, as they were at one moment.
+        async fn list_tails(
+            &self,
+            request: tonic::Request<super::TailsRequest>,
+        ) -> std::result::Result<tonic::Response<super::TailsReply>, tonic::Status>;
         async fn cut_at(
             &self,
             request: tonic::Request<super::CutAtRequest>,
@@ -1374,6 +1470,15 @@ pub mod stream_store_server {
             &self,
             request: tonic::Request<super::Pointer>,
         ) -> std::result::Result<tonic::Response<super::EventReply>, tonic::Status>;
+        /// Returns when the events between two offsets of a segment were committed, at most 16384 times; the caller
+        /// continues where they end.
+        async fn append_times(
+            &self,
+            request: tonic::Request<super::AppendTimesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AppendTimesReply>,
+            tonic::Status,
+        >;
         /// Writes events and table changes atomically.
         async fn commit(
             &self,
@@ -1995,6 +2100,49 @@ pub mod stream_store_server {
                     };
                     Box::pin(fut)
                 }
+                "/kulya.store.v1.StreamStore/ListTails" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListTailsSvc<T: StreamStore>(pub Arc<T>);
+                    impl<T: StreamStore> tonic::server::UnaryService<super::TailsRequest>
+                    for ListTailsSvc<T> {
+                        type Response = super::TailsReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TailsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as StreamStore>::list_tails(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListTailsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/kulya.store.v1.StreamStore/CutAt" => {
                     #[allow(non_camel_case_types)]
                     struct CutAtSvc<T: StreamStore>(pub Arc<T>);
@@ -2246,6 +2394,51 @@ pub mod stream_store_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetEventSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/kulya.store.v1.StreamStore/AppendTimes" => {
+                    #[allow(non_camel_case_types)]
+                    struct AppendTimesSvc<T: StreamStore>(pub Arc<T>);
+                    impl<
+                        T: StreamStore,
+                    > tonic::server::UnaryService<super::AppendTimesRequest>
+                    for AppendTimesSvc<T> {
+                        type Response = super::AppendTimesReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AppendTimesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as StreamStore>::append_times(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AppendTimesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

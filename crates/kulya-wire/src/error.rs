@@ -57,6 +57,7 @@ fn code(kind: ErrorKind) -> Code {
         ErrorKind::Corrupt => Code::DataLoss,
         ErrorKind::Closed | ErrorKind::Unreachable => Code::Unavailable,
         ErrorKind::ResponseLost => Code::AlreadyExists,
+        ErrorKind::NotSupported => Code::Unimplemented,
         _ => Code::Internal,
     }
 }
@@ -74,6 +75,7 @@ fn to_wire(kind: ErrorKind) -> v1::ErrorKind {
         ErrorKind::Closed => v1::ErrorKind::Closed,
         ErrorKind::Unreachable => v1::ErrorKind::Unreachable,
         ErrorKind::ResponseLost => v1::ErrorKind::AnswerLost,
+        ErrorKind::NotSupported => v1::ErrorKind::NotSupported,
         _ => v1::ErrorKind::Failed,
     }
 }
@@ -91,6 +93,7 @@ fn from_wire(kind: v1::ErrorKind) -> ErrorKind {
         v1::ErrorKind::Closed => ErrorKind::Closed,
         v1::ErrorKind::Unreachable => ErrorKind::Unreachable,
         v1::ErrorKind::AnswerLost => ErrorKind::ResponseLost,
+        v1::ErrorKind::NotSupported => ErrorKind::NotSupported,
         v1::ErrorKind::Failed | v1::ErrorKind::Unspecified => ErrorKind::Failed,
     }
 }
@@ -101,7 +104,7 @@ mod tests {
     use proptest::prelude::*;
     use std::error::Error as _;
 
-    const KINDS: [ErrorKind; 12] = [
+    const KINDS: [ErrorKind; 13] = [
         ErrorKind::NotFound,
         ErrorKind::Conflict,
         ErrorKind::InvalidInput,
@@ -114,6 +117,7 @@ mod tests {
         ErrorKind::Closed,
         ErrorKind::Unreachable,
         ErrorKind::ResponseLost,
+        ErrorKind::NotSupported,
     ];
 
     fn texts(error: &Error) -> Vec<String> {

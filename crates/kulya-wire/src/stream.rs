@@ -2,7 +2,7 @@
 
 use crate::field::required;
 use crate::v1;
-use kulya_store::{Capability, Error, Result, Retention, SegmentInfo, StreamConfig, StreamInfo};
+use kulya_store::{Capability, Error, Result, Retention, SegmentInfo, StreamConfig, StreamInfo, Tails};
 use std::time::Duration;
 
 impl From<StreamConfig> for v1::StreamConfig {
@@ -62,6 +62,36 @@ impl TryFrom<v1::SegmentInfo> for SegmentInfo {
     }
 }
 
+impl From<&[SegmentInfo]> for v1::SegmentsReply {
+    fn from(segments: &[SegmentInfo]) -> Self {
+        Self { segments: segments.iter().map(Into::into).collect() }
+    }
+}
+
+impl TryFrom<v1::SegmentsReply> for Vec<SegmentInfo> {
+    type Error = Error;
+
+    fn try_from(message: v1::SegmentsReply) -> Result<Self> {
+        message.segments.into_iter().map(TryInto::try_into).collect()
+    }
+}
+
+impl From<&Tails> for v1::TailsReply {
+    fn from(tails: &Tails) -> Self {
+        let streams = tails.streams.iter().map(|segments| segments.as_slice().into()).collect();
+        Self { streams, exact: tails.exact }
+    }
+}
+
+impl TryFrom<v1::TailsReply> for Tails {
+    type Error = Error;
+
+    fn try_from(message: v1::TailsReply) -> Result<Self> {
+        let streams = message.streams.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
+        Ok(Self { streams, exact: message.exact })
+    }
+}
+
 impl From<Capability> for v1::Capability {
     fn from(capability: Capability) -> Self {
         match capability {
@@ -69,6 +99,7 @@ impl From<Capability> for v1::Capability {
             Capability::CutAtTime => Self::CutAtTime,
             Capability::HigherEpochs => Self::HigherEpochs,
             Capability::CombinedRetention => Self::TwoLimits,
+            Capability::AppendTimes => Self::AppendTimes,
         }
     }
 }

@@ -11,7 +11,7 @@ use std::future::Future;
 use std::sync::Arc;
 use tonic::{Response, Status};
 
-type RpcResult<T> = std::result::Result<Response<T>, Status>;
+pub(super) type RpcResult<T> = std::result::Result<Response<T>, Status>;
 
 pub(super) struct Inner {
     pub(super) channel: Channel,

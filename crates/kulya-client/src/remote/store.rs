@@ -1,7 +1,7 @@
 //! [`StreamStore`] over gRPC: [`RemoteStore`]. Each method sends one message.
 
 use super::channel::Client;
-use super::inner::Inner;
+use super::inner::{Inner, RpcResult};
 use super::network::Network;
 use super::settings::RemoteSettings;
 use super::tail::RemoteTail;
@@ -9,14 +9,14 @@ use super::transaction::RemoteTransaction;
 use async_trait::async_trait;
 use bytes::Bytes;
 use kulya_store::{
-    Capability, Commit, CommitReceipt, Entry, Error, ErrorKind, EventPointer, Outcome, ReadChunk, Result,
-    Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore,
-    TableId, Transaction, TransactionId, WriterId,
+    AppendTimes, Capability, Commit, CommitReceipt, Entry, Error, ErrorKind, EventPointer, Outcome,
+    ReadChunk, Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo,
+    StreamName, StreamStore, TableId, Tails, Transaction, TransactionId, WriterId,
 };
-use kulya_wire::{check_commit_size, check_message_size, v1};
+use kulya_wire::{check_commit_size, check_message_size, error, v1};
 use std::sync::Arc;
 use std::time::Duration;
-use tonic::Response;
+use tonic::{Code, Response};
 
 /// A client of the stream store of a `kulya serve`, over gRPC. Clones share the connections.
 ///
@@ -64,6 +64,16 @@ impl RemoteStore {
 impl From<RemoteStore> for Arc<dyn StreamStore> {
     fn from(store: RemoteStore) -> Self {
         Arc::new(store)
+    }
+}
+
+/// Returns `None` when the server does not have the call, since it is of an earlier version.
+fn if_implemented<T>(reply: RpcResult<T>) -> RpcResult<Option<T>> {
+    match reply {
+        Err(status) if status.code() == Code::Unimplemented && error::from_status(&status).is_none() => {
+            Ok(Response::new(None))
+        }
+        reply => reply.map(|reply| reply.map(Some)),
     }
 }
 
@@ -142,11 +152,26 @@ impl StreamStore for RemoteStore {
         self.0.names(self.0.channel.call(rpc).await?)
     }
 
+    async fn tails(&self, streams: &[StreamId]) -> Result<Tails> {
+        let request = || v1::TailsRequest { streams: streams.iter().map(Into::into).collect() };
+        let rpc = |mut client: Client| async move { if_implemented(client.list_tails(request()).await) };
+        if let Some(reply) = self.0.channel.call(rpc).await? {
+            return self.0.convert(reply);
+        }
+        // a server of an earlier version lists one stream at a time
+        let mut found = Vec::new();
+        for stream in streams {
+            found.push(self.segments(stream).await?);
+            Tails::check_count(found.iter().map(Vec::len).sum())?;
+        }
+        let exact = found.len() <= 1;
+        Ok(Tails { streams: found, exact })
+    }
+
     async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>> {
         let request = || v1::StreamRequest { stream: Some(stream.into()), call: None };
         let rpc = |mut client: Client| async move { client.list_segments(request()).await };
-        let reply = self.0.channel.call(rpc).await?;
-        reply.segments.into_iter().map(|segment| self.0.convert(segment)).collect()
+        self.0.convert(self.0.channel.call(rpc).await?)
     }
 
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
@@ -154,6 +179,19 @@ impl StreamStore for RemoteStore {
             || v1::ReadRequest { segment: Some(segment.into()), offset, max_bytes: max_bytes as u64 };
         let rpc = |mut client: Client| async move { client.read(request()).await };
         Ok(self.0.channel.call(rpc).await?.into())
+    }
+
+    async fn append_times(&self, segment: &SegmentId, from: u64, to: u64) -> Result<AppendTimes> {
+        let request = || v1::AppendTimesRequest { segment: Some(segment.into()), from, to };
+        let rpc = |mut client: Client| async move { if_implemented(client.append_times(request()).await) };
+        let reply = self.0.channel.call(rpc).await?.ok_or_else(|| {
+            let what = format!(
+                "append times are not supported by the server at {}: upgrade it",
+                self.0.channel.address()
+            );
+            Error::new(ErrorKind::NotSupported, what)
+        })?;
+        self.0.convert(reply)
     }
 
     async fn wait_for_data(&self, segment: &SegmentId, offset: u64) -> Result<()> {

@@ -73,6 +73,8 @@ pub enum ColumnType {
     VariableDecimal,
     /// An array of values of one type.
     List(Box<ColumnType>),
+    /// A value of this type by the rules of Flink's format `json`.
+    Flink(DataType),
 }
 
 impl ColumnType {
@@ -95,6 +97,7 @@ impl ColumnType {
             Self::InstantText => DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
             Self::Decimal { precision, scale } => DataType::Decimal128(*precision, *scale),
             Self::List(items) => DataType::List(Arc::new(Field::new("item", items.data_type(), true))),
+            Self::Flink(data_type) => data_type.clone(),
         }
     }
 }

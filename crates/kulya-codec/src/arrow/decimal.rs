@@ -11,8 +11,13 @@ const MAX_BYTES: usize = 64 << 10;
 pub(super) const MAX_SCALE: i32 = 20_000;
 
 /// Decodes an unscaled number of at most 128 bits.
-pub(super) fn unscaled(value: &Value) -> Option<i128> {
-    let bytes = STANDARD.decode(value.as_str()?).ok()?;
+pub(super) fn unscaled(base64: &str) -> Option<i128> {
+    let mut short = [0; 24];
+    let bytes = match STANDARD.decode_slice(base64, &mut short) {
+        Ok(length) => short.get(..length)?,
+        // more bytes, which may all be those of the sign, or none at all
+        Err(_) => &STANDARD.decode(base64).ok()?,
+    };
     let sign = if bytes.first()? & 0x80 == 0 { 0 } else { 0xff };
     let extra = bytes.len().saturating_sub(16);
     let (head, tail) = bytes.split_at_checked(extra)?;
@@ -25,9 +30,8 @@ pub(super) fn unscaled(value: &Value) -> Option<i128> {
 }
 
 /// Decodes an unscaled number of any size and writes the decimal with all digits of its scale.
-pub(super) fn text(value: &Value, scale: i32) -> Option<String> {
-    let bytes =
-        STANDARD.decode(value.as_str()?).ok().filter(|bytes| (1..=MAX_BYTES).contains(&bytes.len()))?;
+pub(super) fn text(base64: &str, scale: i32) -> Option<String> {
+    let bytes = STANDARD.decode(base64).ok().filter(|bytes| (1..=MAX_BYTES).contains(&bytes.len()))?;
     let number = BigInt::from_signed_bytes_be(&bytes);
     let zeros = usize::try_from(scale.clamp(-MAX_SCALE, 0).unsigned_abs()).ok()?;
     let fraction = usize::try_from(scale.clamp(0, MAX_SCALE)).ok()?;
@@ -44,5 +48,5 @@ pub(super) fn text(value: &Value, scale: i32) -> Option<String> {
 /// Returns the text of a decimal with a scale of its own.
 pub(super) fn variable_text(value: &Value) -> Option<String> {
     let scale = i32::try_from(value.get("scale")?.as_i64()?).ok()?;
-    (-MAX_SCALE..=MAX_SCALE).contains(&scale).then(|| text(value.get("value")?, scale))?
+    (-MAX_SCALE..=MAX_SCALE).contains(&scale).then(|| text(value.get("value")?.as_str()?, scale))?
 }

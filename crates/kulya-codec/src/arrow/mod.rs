@@ -1,28 +1,52 @@
-//! Decoders of events to Arrow record batches, for query engines.
+//! Decoders of events to Arrow record batches and encoders of rows, for query engines.
 //!
 //! - [`AvroBatchDecoder`]: events of an Avro group with any writer schemas, resolved to one reader schema;
-//! - [`JsonBatchDecoder`]: events of a JSON group, with the columns of a JSON schema ([`columns`]);
+//! - [`JsonRows`]: payloads in JSON, with the columns of a JSON schema ([`columns`]) or of a Flink table
+//!   ([`flink_columns`]); [`JsonBatchDecoder`]: events of a JSON group;
+//! - [`RegistryDecoder`]: events with the five-byte header, and [`PlainDecoder`]: events without it, of a
+//!   format's [`PayloadDecoder`]: [`AvroPayloads`], [`ProtobufPayloads`], [`CsvPayloads`], [`RawPayloads`];
+//! - [`BatchEncoder`]s: [`AvroEncoder`], [`JsonEncoder`], [`ProtobufEncoder`], [`CsvEncoder`],
+//!   [`RawEncoder`], of changes [`JsonChangeEncoder`] and [`AvroChangeEncoder`], with the header
+//!   [`HeaderEncoder`];
+//! - [`avro_schema`], [`avro_envelope_schema`] and [`json_schema`]: the schemas of columns in a registry;
+//! - [`ChangeLogRows`]: rows with their kinds from the events of a change log in JSON;
 //! - [`CurrentRows`]: the rows of a table from its changelog in Debezium's JSON; [`change_event_json`] gives
 //!   the JSON of events that are Avro, [`row_schema`] the schema of their rows, and [`RowHistory`] the
-//!   present columns of older rows;
-//! - [`rows_to_batch`]: rows that are JSON objects, such as these.
+//!   present columns of older rows.
 
 mod avro;
 mod batch_decoder;
 mod change_event;
-mod changelog;
+mod change_log;
 mod column;
+mod column_buffer;
+mod csv;
+mod current_rows;
 mod decimal;
+mod derivation;
+mod encoder;
 mod json;
+mod payload;
+mod protobuf;
+mod raw;
 mod row_history;
+mod timestamp_format;
 
-pub use avro::AvroBatchDecoder;
+pub use avro::{AvroBatchDecoder, AvroChangeEncoder, AvroEncoder, AvroPayloads};
 pub use batch_decoder::{BatchDecoder, BatchEncoder, Decoded, DecodedBatch, RowKind};
 pub use change_event::{change_event_json, row_schema};
-pub use changelog::CurrentRows;
+pub use change_log::{ChangeLogFormat, ChangeLogRows, TableFilter, metadata_columns};
 pub use column::{Column, ColumnType, arrow_schema, columns, primary_key};
-pub use json::{JsonBatchDecoder, rows_to_batch};
+pub use csv::{CsvEncoder, CsvOptions, CsvPayloads};
+pub use current_rows::{CurrentRows, SpillTarget};
+pub use derivation::{FLINK_RECORD_NAME, TimestampMapping, avro_envelope_schema, avro_schema, json_schema};
+pub use encoder::{ChangeForm, HeaderEncoder, JsonChangeEncoder, JsonEncoder, JsonOptions};
+pub use json::{FlinkJsonOptions, JsonBatchDecoder, JsonRows, flink_columns};
+pub use payload::{PayloadDecoder, PayloadRows, PlainDecoder, RegistryDecoder};
+pub use protobuf::{ProtobufEncoder, ProtobufOptions, ProtobufPayloads, protobuf_columns};
+pub use raw::{Charset, RawEncoder, RawOptions, RawPayloads};
 pub use row_history::RowHistory;
+pub use timestamp_format::TimestampFormat;
 
 /// The maximum number of rows of a batch.
 pub const BATCH_ROWS: usize = 8192;

@@ -8,6 +8,7 @@ use super::column::parse;
 use crate::CodecResult;
 use kulya_schema::SchemaInfo;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 type Row = Map<String, Value>;
@@ -52,25 +53,49 @@ impl RowHistory {
         Ok(history)
     }
 
-    /// Gives a row the present columns. Those of which nothing is known are missing.
-    pub(super) fn complete(&self, row: &mut Row) {
+    /// Returns whether rows of all versions have the present columns.
+    pub(super) fn changes_nothing(&self) -> bool {
+        self.renamed.is_empty() && self.added.is_empty()
+    }
+
+    /// Gives a row's members, the last of a name counting, the present columns. Those of which nothing is
+    /// known are missing.
+    pub(super) fn complete<'a, 'h: 'a, T>(
+        &'h self,
+        row: Vec<(Cow<'a, str>, T)>,
+    ) -> Vec<(Cow<'a, str>, RowMember<'h, T>)> {
+        let mut members: Vec<(Cow<'a, str>, RowMember<'h, T>)> = Vec::with_capacity(row.len());
+        for (name, member) in row {
+            match members.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, known)) => *known = RowMember::Read(member),
+                None => members.push((name, RowMember::Read(member))),
+            }
+        }
         for (former, present) in &self.renamed {
             // another column may have the name now: then the row has both names
-            if !row.contains_key(present)
-                && let Some(value) = row.remove(former)
+            if !members.iter().any(|(name, _)| name == present)
+                && let Some((name, _)) = members.iter_mut().find(|(name, _)| name == former)
             {
-                row.insert(present.clone(), value);
+                *name = Cow::Borrowed(present);
             }
         }
         for (name, value) in &self.added {
-            if !row.contains_key(name) {
-                row.insert(name.clone(), value.clone());
+            if !members.iter().any(|(other, _)| other == name) {
+                members.push((Cow::Borrowed(name), RowMember::Added(value)));
             }
         }
-        if !self.columns.is_empty() && row.len() > self.columns.len() {
-            row.retain(|name, _| self.columns.contains(name));
+        if !self.columns.is_empty() && members.len() > self.columns.len() {
+            members.retain(|(name, _)| self.columns.contains(&**name));
         }
+        members
     }
+}
+
+/// A column of a row: in the row, or with the value that it was added with.
+#[derive(Debug)]
+pub(super) enum RowMember<'h, T> {
+    Read(T),
+    Added(&'h Value),
 }
 
 /// Whether two columns are known to be different ones.
@@ -114,9 +139,13 @@ mod tests {
     }
 
     fn completed(history: &RowHistory, row: Value) -> Value {
-        let Value::Object(mut row) = row else { panic!("no row") };
-        history.complete(&mut row);
-        Value::Object(row)
+        let Value::Object(row) = row else { panic!("no row") };
+        let members = row.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect();
+        let members = history.complete(members).into_iter().map(|(name, member)| match member {
+            RowMember::Read(value) => (name.into_owned(), value),
+            RowMember::Added(value) => (name.into_owned(), value.clone()),
+        });
+        Value::Object(members.collect())
     }
 
     #[test]

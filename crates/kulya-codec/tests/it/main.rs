@@ -2,12 +2,16 @@
 //! invalid events. Tests of one format are in a file of its own.
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod avro_rows;
 mod batches;
 mod cached;
 mod corruption;
+mod encoders;
 mod flaky_registry;
 mod formats;
 mod protobuf;
+mod protobuf_rows;
+mod text_formats;
 
 use kulya_codec::codec::{Gzip, Snappy};
 use kulya_codec::{AvroValue, Deserializer, Serializer, SerializerConfig};

@@ -10,8 +10,8 @@ use crate::middleware::ProtectedStore;
 use crate::reads::{Reads, SharedReads, out_of_memory};
 use futures::stream::{self, BoxStream, StreamExt};
 use kulya_store::{
-    Commit, Error, EventPointer, Outcome, Result, Scope, SegmentId, StreamConfig, StreamCut, StreamId,
-    StreamStore, TableId, TransactionId, WriterId,
+    Commit, Error, EventPointer, Outcome, Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut,
+    StreamId, StreamStore, TableId, TransactionId, WriterId,
 };
 use kulya_wire::v1::stream_store_server;
 use kulya_wire::{id_from_bytes, v1};
@@ -172,7 +172,22 @@ impl stream_store_server::StreamStore for StoreService {
         let stream: StreamId = parse(request.into_inner().stream, "stream")?;
         authorization.read(&stream)?;
         let segments = self.store.unfiltered().segments(&stream).await.map_err(store_status)?;
-        Ok(Response::new(v1::SegmentsReply { segments: segments.iter().map(Into::into).collect() }))
+        Ok(Response::new(segments.as_slice().into()))
+    }
+
+    async fn list_tails(&self, request: Request<v1::TailsRequest>) -> ServiceResult<v1::TailsReply> {
+        let authorization = CallAuthorization::of(&request);
+        let streams = request.into_inner().streams.into_iter().map(|stream| parse(Some(stream), "stream"));
+        let streams: Vec<StreamId> = streams.collect::<std::result::Result<_, _>>()?;
+        streams.iter().try_for_each(|stream| authorization.read(stream))?;
+        let tails = self.store.unfiltered().tails(&streams).await.map_err(store_status)?;
+        let segments: usize = tails.streams.iter().map(Vec::len).sum();
+        let _permit = authorization
+            .context()
+            .bytes()
+            .try_acquire(segments * size_of::<SegmentInfo>())
+            .ok_or_else(|| store_status(out_of_memory()))?;
+        Ok(Response::new((&tails).into()))
     }
 
     async fn cut_at(&self, request: Request<v1::CutAtRequest>) -> ServiceResult<v1::Cut> {
@@ -225,6 +240,18 @@ impl stream_store_server::StreamStore for StoreService {
             request.into_inner(),
         );
         Ok(Response::new(streaming::into_stream(wait)))
+    }
+
+    async fn append_times(
+        &self,
+        request: Request<v1::AppendTimesRequest>,
+    ) -> ServiceResult<v1::AppendTimesReply> {
+        let authorization = CallAuthorization::of(&request);
+        let v1::AppendTimesRequest { segment, from, to } = request.into_inner();
+        let segment: SegmentId = parse(segment, "segment")?;
+        authorization.read(&segment.stream)?;
+        let times = self.store.unfiltered().append_times(&segment, from, to).await.map_err(store_status)?;
+        Ok(Response::new((&times).into()))
     }
 
     async fn get_event(&self, request: Request<v1::Pointer>) -> ServiceResult<v1::EventReply> {

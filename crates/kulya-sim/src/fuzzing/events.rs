@@ -1,7 +1,10 @@
 //! Fuzz entry points for readers of events: headers, payloads of every codec, descriptor sets and their
 //! messages, changes in Debezium's envelopes.
 
-use kulya_codec::arrow::{Column, CurrentRows, columns, primary_key, rows_to_batch};
+use kulya_codec::arrow::{
+    BatchDecoder, ChangeLogFormat, ChangeLogRows, CurrentRows, FlinkJsonOptions, JsonRows, arrow_schema,
+    columns, flink_columns, metadata_columns, primary_key,
+};
 use kulya_codec::codec::{
     Codec, Encrypted, Gzip, KEY_BYTES, Key, Keyring, Lz4, MAX_DECODED_BYTES, NONCE_BYTES, NoCodec, Snappy,
     Zstd,
@@ -60,7 +63,10 @@ const MAX_CHANGES: usize = 256;
 pub fn envelope(bytes: &[u8]) {
     let mut lines = bytes.split(|byte| *byte == b'\n');
     let schema = SchemaInfo::new("t", Format::Json, lines.next().unwrap_or_default());
-    let mut current = CurrentRows::new(primary_key(&schema).unwrap_or_default());
+    let Ok(columns) = columns(&schema) else { return };
+    let Ok(mut current) = CurrentRows::new(&columns, &primary_key(&schema).unwrap_or_default(), None) else {
+        return;
+    };
     let mut changes = 0;
     for event in lines.take(MAX_CHANGES) {
         match current.apply(event) {
@@ -68,11 +74,64 @@ pub fn envelope(bytes: &[u8]) {
             Err(reason) => assert!(!reason.is_empty()),
         }
     }
-    let rows = current.into_rows();
-    assert!(rows.len() <= changes, "{} rows of {changes} changes", rows.len());
+    let batches = current.into_batches().expect("what was applied is a batch");
+    let rows: usize = batches.iter().map(|batch| batch.num_rows()).sum();
+    assert!(rows <= changes, "{rows} rows of {changes} changes");
+    assert!(batches.iter().all(|batch| batch.num_columns() == columns.len()));
+}
+
+/// Reads JSON events: the table's JSON schema in the first line, an event in each further one. They are
+/// read as rows of a schema-derived table, of a Flink table with the same types, and of one that ignores
+/// errors.
+pub fn json_rows(bytes: &[u8]) {
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let schema = SchemaInfo::new("t", Format::Json, lines.next().unwrap_or_default());
     let Ok(columns) = columns(&schema) else { return };
-    let columns: Vec<Column> = columns.into_iter().map(|c| Column { nullable: true, ..c }).collect();
-    if let Ok(batch) = rows_to_batch(&columns, &rows) {
-        assert_eq!((batch.num_rows(), batch.num_columns()), (rows.len(), columns.len()));
+    let flink = flink_columns(&arrow_schema(&columns));
+    let options = FlinkJsonOptions::default();
+    let ignoring = FlinkJsonOptions { ignore_parse_errors: true, ..options };
+    let decoders = [
+        JsonRows::new(&columns),
+        JsonRows::new(&[]),
+        JsonRows::flink(&flink, options),
+        JsonRows::flink(&flink, ignoring),
+    ];
+    let mut decoders = decoders.map(|decoder| decoder.expect("columns of JSON schemas have types of JSON"));
+    for event in lines.take(MAX_CHANGES) {
+        let [derived, count_only, _, ignoring] = decoders.each_mut().map(|rows| rows.push(event, 0).is_ok());
+        assert!(count_only || !derived, "whether an event is JSON does not depend on the columns");
+        assert!(ignoring);
+    }
+    for mut rows in decoders {
+        let schema = rows.schema();
+        if let Some(batch) = rows.flush().expect("what was decoded is a batch") {
+            assert_eq!(batch.rows.schema(), schema);
+        }
+    }
+}
+
+/// Reads a change log with the format that the first byte selects, an event in each line, with all metadata.
+pub fn change_log(bytes: &[u8]) {
+    let Some((selector, events)) = bytes.split_first() else { return };
+    let formats = [
+        ChangeLogFormat::DebeziumJson { schema_include: false },
+        ChangeLogFormat::DebeziumJson { schema_include: true },
+        ChangeLogFormat::CanalJson,
+        ChangeLogFormat::MaxwellJson,
+    ];
+    let Some(format) = formats.get(usize::from(*selector) % formats.len()) else { return };
+    let table = r#"{"properties":{"id":{"type":"integer"},"name":{"type":"string"},"tags":{"type":"array","items":{"type":"string"}}}}"#;
+    let columns = columns(&SchemaInfo::json("t", table)).expect("the schema has columns");
+    let metadata = metadata_columns(*format);
+    let keys: Vec<&str> = metadata.iter().map(|field| field.name().as_str()).collect();
+    let ignore_parse_errors = selector & 0x80 != 0;
+    let options = FlinkJsonOptions { ignore_parse_errors, ..FlinkJsonOptions::default() };
+    let rows = ChangeLogRows::new(*format, &columns, &keys, options);
+    let mut rows = rows.expect("the format has this metadata");
+    for event in events.split(|byte| *byte == b'\n').take(MAX_CHANGES) {
+        assert!(rows.push(event, 0).is_ok() || !ignore_parse_errors);
+    }
+    if let Some(batch) = rows.flush().expect("what was decoded is a batch") {
+        assert_eq!(batch.kinds.map_or(0, |kinds| kinds.len()), batch.rows.num_rows());
     }
 }

@@ -5,12 +5,14 @@
 
 mod events;
 mod requests;
+mod rows;
 mod schemas;
 
-pub use events::{codec, envelope, header, protobuf};
+pub use events::{change_log, codec, envelope, header, json_rows, protobuf};
 pub use kulya_cdc::fuzzing::{binlog, mysql_ddl, pgoutput, properties, recording, replication_url};
 pub use kulya_cdc::fuzzing::{signals, spool, topic_regex, transforms};
 pub use requests::registry_rest;
+pub use rows::{avro_rows, csv_rows, protobuf_rows};
 pub use schemas::{avro_schema, json_schema, protobuf_schema};
 
 use crate::disk::SimDisk;

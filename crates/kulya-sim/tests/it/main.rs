@@ -82,6 +82,7 @@ fn fuzzing_corpora_pass() {
     run_corpus("header", kulya_sim::fuzzing::header);
     run_corpus("codec", kulya_sim::fuzzing::codec);
     run_corpus("protobuf", kulya_sim::fuzzing::protobuf);
+    run_corpus("json_rows", kulya_sim::fuzzing::json_rows);
     run_corpus("avro_schema", kulya_sim::fuzzing::avro_schema);
     run_corpus("json_schema", kulya_sim::fuzzing::json_schema);
     run_corpus("protobuf_schema", kulya_sim::fuzzing::protobuf_schema);
@@ -91,6 +92,7 @@ fn fuzzing_corpora_pass() {
 #[test]
 fn fuzzing_corpora_of_change_data_capture_pass() {
     run_corpus("envelope", kulya_sim::fuzzing::envelope);
+    run_corpus("change_log", kulya_sim::fuzzing::change_log);
     run_corpus("pgoutput", kulya_sim::fuzzing::pgoutput);
     run_corpus("binlog", kulya_sim::fuzzing::binlog);
     run_corpus("mysql_ddl", kulya_sim::fuzzing::mysql_ddl);
@@ -101,6 +103,13 @@ fn fuzzing_corpora_of_change_data_capture_pass() {
     run_corpus("spool", kulya_sim::fuzzing::spool);
     run_corpus("topic_regex", kulya_sim::fuzzing::topic_regex);
     run_corpus("transforms", kulya_sim::fuzzing::transforms);
+}
+
+#[test]
+fn fuzzing_corpora_of_rows_pass() {
+    run_corpus("avro_rows", kulya_sim::fuzzing::avro_rows);
+    run_corpus("csv_rows", kulya_sim::fuzzing::csv_rows);
+    run_corpus("protobuf_rows", kulya_sim::fuzzing::protobuf_rows);
 }
 
 #[test]

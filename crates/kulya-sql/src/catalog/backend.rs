@@ -1,10 +1,11 @@
 //! The stores behind a catalog: [`CatalogBackend`].
 
+use super::objects::{ObjectKind, SqlObjects, StoredTable};
 use crate::{SqlError, SqlErrorKind, SqlResult};
 use kulya_registry_api::{RegistryErrorKind, SchemaRegistry};
 use kulya_schema::{GroupId, GroupProperties};
 use kulya_store::{Scope, StreamId, StreamStore};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// The stream store and the schema registry behind a catalog.
@@ -45,7 +46,7 @@ impl CatalogBackend {
         ))
     }
 
-    /// Lists the tables of a database in name order: the streams that have a group.
+    /// Lists the tables of a database in name order: the streams that have a group or a stored definition.
     pub(crate) async fn tables(&self, database: &str) -> SqlResult<Vec<String>> {
         let scope = Scope::new(database)?;
         let streams = self.store.streams(&scope).await?;
@@ -54,8 +55,18 @@ impl CatalogBackend {
         let default = self.registry.groups("").await?;
         let default = default.iter().filter_map(|(id, _)| id.name.strip_prefix(&prefix));
         let groups: HashSet<&str> = own.iter().map(|(id, _)| id.name.as_str()).chain(default).collect();
+        let objects = SqlObjects::new(Arc::clone(&self.store));
+        let stored = objects.list::<StoredTable>(ObjectKind::Table, &[database]).await?;
+        let own: HashSet<&str> = stored.iter().filter_map(|(_, table)| table.stream.as_deref()).collect();
+        let stored: BTreeMap<&str, bool> =
+            stored.iter().map(|(name, table)| (name.as_str(), table.names_streams)).collect();
         let streams = streams.iter().filter(|s| !s.is_system()).map(ToString::to_string);
-        Ok(streams.filter(|stream| groups.contains(stream.as_str())).collect())
+        let mut tables: BTreeSet<String> = streams
+            .filter(|stream| groups.contains(stream.as_str()) || stored.contains_key(stream.as_str()))
+            .filter(|stream| !own.contains(stream.as_str()))
+            .collect();
+        tables.extend(stored.iter().filter(|(_, names)| **names).map(|(name, _)| (*name).to_owned()));
+        Ok(tables.into_iter().collect())
     }
 
     /// Returns the group of a stream: the stream's name in the namespace of its scope, or `scope/stream` in

@@ -2,7 +2,9 @@
 //! options for reading are used, options for writing are accepted and ignored, and unsupported values are
 //! rejected with a reason.
 
+use crate::options::nearest;
 use crate::{SqlError, SqlErrorKind, SqlResult};
+use kulya_schema::Format;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -15,6 +17,8 @@ pub struct CatalogOptions {
     pub registry: Option<String>,
     /// The database that USE CATALOG selects.
     pub default_database: Option<String>,
+    /// The format that CREATE TABLE registers: `serialization.format`.
+    pub format: Format,
     /// Credentials and TLS of the servers at these URLs.
     pub security: Security,
 }
@@ -55,7 +59,13 @@ const OPTIONS: &str = "type, default-database, controller-uri, schema-registry-u
 /// Flink connector's documentation have them.
 pub(crate) fn parse_catalog_options(name: &str, options: Vec<(String, String)>) -> SqlResult<CatalogOptions> {
     let security = Security::default();
-    let mut parsed = CatalogOptions { store: None, registry: None, default_database: None, security };
+    let mut parsed = CatalogOptions {
+        store: None,
+        registry: None,
+        default_database: None,
+        format: Format::Avro,
+        security,
+    };
     let (mut kind, mut method, mut token) = (None, None, None);
     let invalid =
         |what: String| SqlError::new(SqlErrorKind::InvalidOption, format!("catalog {name}: {what}"));
@@ -65,7 +75,7 @@ pub(crate) fn parse_catalog_options(name: &str, options: Vec<(String, String)>) 
             "type" => kind = Some(value),
             "default-database" => parsed.default_database = Some(value),
             "schema-registry-uri" => parsed.registry = Some(value),
-            "serialization.format" => check_format(&value).map_err(invalid)?,
+            "serialization.format" => parsed.format = format(&value).map_err(invalid)?,
             "security.auth-type" => method = Some(value),
             "security.auth-token" => token = Some(value),
             "security.trust-store" => parsed.security.authority = Some(value.into()),
@@ -78,7 +88,14 @@ pub(crate) fn parse_catalog_options(name: &str, options: Vec<(String, String)>) 
             "controller-uri" => parsed.store = Some(store_address(value).map_err(invalid)?),
             other => match other.strip_prefix("json.") {
                 Some(option) => check_json(option, &value).map_err(invalid)?,
-                None => return Err(invalid(format!("unknown option {other}; options are {OPTIONS}"))),
+                None => {
+                    let known = OPTIONS.split(", ").filter(|key| !key.ends_with('…'));
+                    let what = match nearest(other, known) {
+                        Some(nearest) => format!("unknown option {other}: did you mean {nearest}?"),
+                        None => format!("unknown option {other}; options are {OPTIONS}"),
+                    };
+                    return Err(invalid(what));
+                }
             },
         }
     }
@@ -114,9 +131,10 @@ fn store_address(value: String) -> Result<StoreAddress, String> {
 
 /// Validates `serialization.format`, the format that CREATE TABLE registers. Reading uses the format of the
 /// group.
-fn check_format(value: &str) -> Result<(), String> {
+fn format(value: &str) -> Result<Format, String> {
     match value {
-        "Avro" | "Json" => Ok(()),
+        "Avro" => Ok(Format::Avro),
+        "Json" => Ok(Format::Json),
         other => Err(format!("serialization.format {other:?} is not supported: Avro or Json, as in Flink")),
     }
 }

@@ -28,6 +28,7 @@ impl From<DataFusionError> for SqlError {
                 );
             }
             DataFusionError::Execution(_) | DataFusionError::Plan(_) => root.message().into_owned(),
+            DataFusionError::ArrowError(error, _) => error.to_string(),
             root => root.strip_backtrace(),
         };
         let line = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");

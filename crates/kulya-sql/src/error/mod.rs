@@ -5,6 +5,7 @@ mod kind;
 
 pub use kind::SqlErrorKind;
 
+use crate::dialect::{DialectError, DialectErrorKind, Position};
 use kulya_codec::CodecError;
 use kulya_registry_api::{RegistryError, RegistryErrorKind};
 use kulya_store::ErrorKind;
@@ -14,10 +15,11 @@ pub type SqlResult<T> = Result<T, SqlError>;
 
 /// An error of a statement: a message of one line that names the object and, if possible, what to do.
 #[derive(Debug, thiserror::Error)]
-#[error("{what}")]
+#[error("{what}{}", at(*position))]
 pub struct SqlError {
     kind: SqlErrorKind,
     what: String,
+    position: Option<Position>,
     #[source]
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -25,7 +27,19 @@ pub struct SqlError {
 impl SqlError {
     /// Creates an error. The message is lowercase and has no full stop.
     pub fn new(kind: SqlErrorKind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), cause: None }
+        Self { kind, what: what.into(), position: None, cause: None }
+    }
+
+    /// Sets where in the script the error is.
+    #[must_use]
+    pub(crate) fn at(mut self, position: Position) -> Self {
+        self.position = Some(position);
+        self
+    }
+
+    /// Returns where in the script the error is; the message has it too.
+    pub fn position(&self) -> Option<Position> {
+        self.position
     }
 
     /// Returns what the error is about.
@@ -55,6 +69,23 @@ impl SqlError {
 
     pub(crate) fn not_supported(what: impl std::fmt::Display) -> Self {
         Self::new(SqlErrorKind::NotSupported, format!("{what} is not supported yet"))
+    }
+}
+
+/// Returns the end of a message about a position.
+fn at(position: Option<Position>) -> String {
+    position.map(|position| format!(" at {position}")).unwrap_or_default()
+}
+
+impl From<DialectError> for SqlError {
+    fn from(error: DialectError) -> Self {
+        let kind = match error.kind {
+            DialectErrorKind::Syntax => SqlErrorKind::Syntax,
+            DialectErrorKind::NotSupported => SqlErrorKind::NotSupported,
+            DialectErrorKind::TooComplex => SqlErrorKind::TooComplex,
+            DialectErrorKind::Internal => SqlErrorKind::Internal,
+        };
+        Self { kind, what: error.text, position: error.position, cause: None }
     }
 }
 
@@ -102,6 +133,17 @@ impl From<CodecError> for SqlError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_of_the_parser_have_a_position() {
+        let error = SqlError::from(crate::dialect::parse("SELECT 1;\n SHOW JOBS").unwrap_err());
+        assert_eq!(error.to_string(), "SHOW JOBS is not supported yet at line 2, column 2");
+        assert_eq!(
+            (error.kind(), error.position()),
+            (SqlErrorKind::NotSupported, Some(Position { line: 2, column: 2 }))
+        );
+        assert_eq!(error.kind().sqlstate(), "0A000");
+    }
 
     #[test]
     fn errors_of_the_store_and_the_registry_keep_their_kind() {

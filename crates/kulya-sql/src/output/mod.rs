@@ -1,6 +1,7 @@
 //! Results of statements, and their output formats.
 
 mod extreme_times;
+mod nested;
 
 use crate::{SqlError, SqlErrorKind, SqlResult};
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
@@ -159,6 +160,7 @@ impl RowWriter {
     }
 
     fn csv(&mut self, batch: &RecordBatch) -> SqlResult<String> {
+        let batch = &nested::as_texts(batch).map_err(|e| format_error(&e))?;
         let mut out = Vec::new();
         let is_first = !std::mem::replace(&mut self.has_output, true);
         let mut writer = arrow::csv::WriterBuilder::new().with_header(is_first).build(&mut out);

@@ -10,12 +10,10 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use futures::{StreamExt, TryStreamExt};
-use kulya_codec::arrow::{BATCH_ROWS, Column, CurrentRows, RowHistory, change_event_json, rows_to_batch};
+use kulya_codec::arrow::{Column, CurrentRows, RowHistory, change_event_json};
 use kulya_codec::{CodecResult, Deserializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::sync::Arc;
-
-type Row = Map<String, Value>;
 
 /// A scan that reads all parts of a changelog and returns the current rows.
 #[derive(Clone)]
@@ -23,8 +21,9 @@ pub(crate) struct ChangelogScan {
     context: ScanContext,
     schema: SchemaRef,
     parts: Vec<Arc<dyn SourcePart>>,
-    /// The projected columns.
+    /// The table's columns.
     columns: Vec<Column>,
+    projection: Option<Vec<usize>>,
     key: Vec<String>,
     form: EventForm,
     history: RowHistory,
@@ -41,7 +40,7 @@ pub(crate) enum EventForm {
 
 impl std::fmt::Debug for ChangelogScan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ChangelogScan({} columns, {} parts)", self.columns.len(), self.parts.len())
+        write!(f, "ChangelogScan({} columns, {} parts)", self.schema.fields().len(), self.parts.len())
     }
 }
 
@@ -50,14 +49,15 @@ impl ChangelogScan {
         context: ScanContext,
         schema: SchemaRef,
         parts: Vec<Arc<dyn SourcePart>>,
-        columns: Vec<Column>,
+        (columns, projection): (Vec<Column>, Option<Vec<usize>>),
         (key, form, history): (Vec<String>, EventForm, RowHistory),
     ) -> Self {
-        Self { context, schema, parts, columns, key, form, history }
+        Self { context, schema, parts, columns, projection, key, form, history }
     }
 
-    async fn rows(&self) -> SqlResult<Vec<Row>> {
-        let mut current = CurrentRows::new(self.key.clone()).with_history(self.history.clone());
+    async fn batches(&self) -> SqlResult<Vec<RecordBatch>> {
+        let rows = CurrentRows::new(&self.columns, &self.key, self.projection.as_deref())?;
+        let mut current = rows.with_history(self.history.clone());
         let registry = Arc::clone(&self.context.registry);
         let deserializer = Deserializer::new(registry, self.context.group.clone());
         for part in &self.parts {
@@ -67,7 +67,7 @@ impl ChangelogScan {
                     let applied = match self.form {
                         EventForm::Json => current.apply(event),
                         EventForm::WithHeader => match decoded(&deserializer, event).await {
-                            Ok(event) => current.apply_json(event),
+                            Ok(event) => current.apply_json(&event),
                             Err(error) => {
                                 self.context.on_codec_error(&**part, (*offset, event), error)?;
                                 continue;
@@ -80,17 +80,15 @@ impl ChangelogScan {
                 }
             }
         }
-        Ok(current.into_rows())
+        Ok(current.into_batches()?)
     }
 
-    fn batch(&self, rows: &[Row]) -> SqlResult<RecordBatch> {
-        // rows that were written before a column was added lack it, even if it is required now
-        let columns: Vec<Column> =
-            self.columns.iter().map(|c| Column { nullable: true, ..c.clone() }).collect();
-        let batch = rows_to_batch(&columns, rows)?;
-        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.len()));
-        RecordBatch::try_new_with_options(Arc::clone(&self.schema), batch.columns().to_vec(), &options)
-            .map_err(|e| DataFusionError::from(e).into())
+    /// Gives a batch the table's schema: rows that were written before a column was added lack it, even if
+    /// it is required now, so that its columns are nullable.
+    fn with_schema(&self, batch: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
+        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let columns = batch.columns().to_vec();
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
     }
 }
 
@@ -107,9 +105,8 @@ impl PartitionStream for ChangelogScan {
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
         let scan = self.clone();
         let batches = async move {
-            let rows = scan.rows().await?;
-            let batches: Vec<_> =
-                rows.chunks(BATCH_ROWS).map(|rows| scan.batch(rows).map_err(DataFusionError::from)).collect();
+            let batches = scan.batches().await?;
+            let batches = batches.into_iter().map(move |batch| scan.with_schema(&batch));
             Ok::<_, DataFusionError>(futures::stream::iter(batches))
         };
         let flat = futures::stream::once(batches).try_flatten().boxed();

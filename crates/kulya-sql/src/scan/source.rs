@@ -4,7 +4,7 @@
 use crate::SqlResult;
 use async_trait::async_trait;
 use bytes::Bytes;
-use kulya_store::{BoundedSegment, EventPointer, SegmentInfo, StreamStore, framing};
+use kulya_store::{AppendTimes, BoundedSegment, EventPointer, SegmentId, SegmentInfo, StreamStore, framing};
 use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 
@@ -16,8 +16,15 @@ pub(crate) trait SourcePart: Debug + Send + Sync {
     /// Opens a reader at the first event.
     fn open(&self) -> Box<dyn EventReader>;
 
+    /// Returns the segment of the events.
+    fn segment(&self) -> &SegmentId;
+
     /// Returns the name of an event, for messages.
-    fn event_name(&self, offset: u64, event: &[u8]) -> String;
+    fn event_name(&self, offset: u64, event: &[u8]) -> String {
+        let length = framing::framed_len(event.len()) as u32;
+        let pointer = EventPointer { segment: self.segment().clone(), offset, length };
+        format!("event {pointer} of stream {}", self.segment().stream)
+    }
 }
 
 /// A reader of a part.
@@ -25,6 +32,12 @@ pub(crate) trait SourcePart: Debug + Send + Sync {
 pub(crate) trait EventReader: Send {
     /// Returns the next events with their offsets; `None` after the last ones. Cancel-safe.
     async fn next(&mut self) -> SqlResult<Option<Vec<(u64, Bytes)>>>;
+
+    /// Returns when the events from offset `from` to `to` were committed; it may end before `to`.
+    ///
+    /// # Errors
+    /// `NotSupported` if the store does not know it.
+    async fn append_times(&mut self, from: u64, to: u64) -> SqlResult<AppendTimes>;
 }
 
 /// Returns segments of a stream as parts.
@@ -53,10 +66,8 @@ impl SourcePart for SegmentPart {
         Box::new(SegmentReader { store: Arc::clone(&self.store), segment })
     }
 
-    fn event_name(&self, offset: u64, event: &[u8]) -> String {
-        let length = framing::framed_len(event.len()) as u32;
-        let pointer = EventPointer { segment: self.segment.id.clone(), offset, length };
-        format!("event {pointer} of stream {}", self.segment.id.stream)
+    fn segment(&self) -> &SegmentId {
+        &self.segment.id
     }
 }
 
@@ -69,5 +80,9 @@ struct SegmentReader {
 impl EventReader for SegmentReader {
     async fn next(&mut self) -> SqlResult<Option<Vec<(u64, Bytes)>>> {
         Ok(self.segment.next(&*self.store, CHUNK_BYTES).await?.map(|chunk| chunk.events))
+    }
+
+    async fn append_times(&mut self, from: u64, to: u64) -> SqlResult<AppendTimes> {
+        Ok(self.store.append_times(&self.segment.segment.id, from, to).await?)
     }
 }

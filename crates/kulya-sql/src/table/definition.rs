@@ -1,11 +1,13 @@
-//! What a table is: the columns, the key and the format of a stream's rows, by its registry group.
+//! What a table is: its columns, its key, and how the events of its streams become rows.
 
-use crate::scan::EventForm;
-use crate::{SqlError, SqlResult};
-use arrow::datatypes::SchemaRef;
-use kulya_codec::arrow::{
-    AvroBatchDecoder, Column, RowHistory, arrow_schema, columns, primary_key, row_schema,
-};
+use super::spec::{SpecColumnKind, TableSpec};
+use crate::format::{RegistryAvro, RegistryJson, RegistryProtobuf, RowFormat, plain_format};
+use crate::options::Options;
+use crate::scan::{EventForm, ScanColumn};
+use crate::{SqlError, SqlErrorKind, SqlResult};
+use arrow::datatypes::{Schema, SchemaRef};
+use kulya_codec::arrow::{Column, FLINK_RECORD_NAME, RowHistory, TimestampMapping, avro_schema, json_schema};
+use kulya_codec::arrow::{arrow_schema, columns, primary_key, row_schema};
 use kulya_registry_api::SchemaRegistry;
 use kulya_schema::{Format, GroupId, GroupProperties, SchemaInfo};
 use kulya_store::StreamId;
@@ -19,25 +21,31 @@ const DEBEZIUM_JSON: &str = "debezium-json";
 const DEBEZIUM_JSON_SCHEMA: &str = "debezium-json-schema";
 const DEBEZIUM_AVRO: &str = "debezium-avro";
 
-/// A table, as the registry has it.
+/// A table.
 #[derive(Debug, Clone)]
 pub(crate) struct TableDefinition {
-    pub(crate) stream: StreamId,
-    /// The registry group of the stream's schemas.
+    /// The streams that are read.
+    pub(crate) streams: Vec<StreamId>,
+    /// The stream that INSERT writes.
+    pub(crate) sink: StreamId,
+    /// The registry group of the events' schemas, for messages and decoders.
     pub(crate) group: GroupId,
+    /// The columns of events and beside them, without computed ones.
     pub(crate) schema: SchemaRef,
-    pub(crate) format: RowFormat,
+    pub(crate) rows: TableRows,
+    /// The columns of the primary key; empty without one.
+    pub(crate) key: Vec<String>,
+    /// What CREATE TABLE said; `None` for a table that follows from its group.
+    pub(crate) spec: Option<Arc<TableSpec>>,
 }
 
 /// How rows follow from events.
 #[derive(Debug, Clone)]
-pub(crate) enum RowFormat {
-    /// One row per event, decoded with this reader schema.
-    Avro(SchemaInfo),
-    /// One row per event, or as many as a top-level array has.
-    Json(Vec<Column>),
-    /// The current rows of a changelog with this primary key.
-    Changelog { columns: Vec<Column>, key: Vec<String>, form: EventForm, history: RowHistory },
+pub(crate) enum TableRows {
+    /// By a format.
+    Events { format: Arc<dyn RowFormat>, columns: Vec<ScanColumn> },
+    /// The current rows of a changelog with the table's primary key.
+    Changelog { columns: Vec<Column>, form: EventForm, history: RowHistory },
 }
 
 impl TableDefinition {
@@ -45,50 +53,101 @@ impl TableDefinition {
     ///
     /// # Errors
     /// That the format is not supported, or the schema is not one of rows.
-    pub(crate) fn new(
+    pub(crate) fn of_group(
         registry: &Arc<dyn SchemaRegistry>,
         stream: StreamId,
         group: GroupId,
         properties: &GroupProperties,
         latest: SchemaInfo,
     ) -> SqlResult<Self> {
-        let (format, schema) = match properties.properties.get(FORMAT_PROPERTY).map(String::as_str) {
+        let (rows, schema, key) = match properties.properties.get(FORMAT_PROPERTY).map(String::as_str) {
             Some(label @ (DEBEZIUM_JSON | DEBEZIUM_JSON_SCHEMA | DEBEZIUM_AVRO)) => {
                 let form = if label == DEBEZIUM_JSON { EventForm::Json } else { EventForm::WithHeader };
                 let rows = rows_of(latest, form)?;
                 let (columns, key) = (columns(&rows)?, primary_key(&rows)?);
                 let schema = arrow_schema(&columns);
-                (RowFormat::Changelog { columns, key, form, history: RowHistory::default() }, schema)
+                (TableRows::Changelog { columns, form, history: RowHistory::default() }, schema, key)
             }
             Some(other) => return Err(SqlError::not_supported(format!("stream {stream}: format {other}"))),
-            None => match latest.format {
-                Format::Avro => {
-                    let registry = Arc::clone(registry);
-                    let schema = AvroBatchDecoder::new(registry, group.clone(), &latest, None)?.schema();
-                    (RowFormat::Avro(latest), schema)
-                }
-                Format::Json => {
-                    let columns = columns(&latest)?;
-                    let schema = arrow_schema(&columns);
-                    (RowFormat::Json(columns), schema)
-                }
-                other => {
-                    return Err(SqlError::not_supported(format!("table {stream}: reading format {other}")));
-                }
-            },
+            None => {
+                let format: Arc<dyn RowFormat> = match latest.format {
+                    Format::Avro => Arc::new(RegistryAvro::derived(registry, group.clone(), latest)?),
+                    Format::Json => {
+                        Arc::new(RegistryJson::derived(registry, group.clone(), columns(&latest)?))
+                    }
+                    Format::Protobuf => Arc::new(RegistryProtobuf::derived(registry, group.clone(), latest)?),
+                    other => {
+                        let what = format!("table {stream}: reading format {other}");
+                        return Err(SqlError::not_supported(what));
+                    }
+                };
+                let schema = format.schema();
+                let columns = (0..schema.fields().len()).map(ScanColumn::Physical).collect();
+                (TableRows::Events { format, columns }, schema, Vec::new())
+            }
         };
-        Ok(Self { stream, group, schema, format })
+        Ok(Self { streams: vec![stream.clone()], sink: stream, group, schema, rows, key, spec: None })
+    }
+
+    /// Returns the table that a CREATE TABLE defines.
+    ///
+    /// # Errors
+    /// What the format does not have: a type, or a metadata key.
+    pub(crate) fn of_spec(
+        registry: &Arc<dyn SchemaRegistry>,
+        (database, name): (&str, &str),
+        spec: Arc<TableSpec>,
+        default_format: &Format,
+    ) -> SqlResult<Self> {
+        let (streams, sink) = spec.streams(database, name)?;
+        let options = &spec.format.options;
+        let namespace = options.get("namespace").unwrap_or(sink.scope.as_str());
+        let group = GroupId::new(namespace, options.get("group-id").unwrap_or(sink.name.as_str()));
+        let physical: SchemaRef = Arc::new(spec.physical_schema());
+        let format: Arc<dyn RowFormat> = if spec.has_registry() {
+            let writer = registry_schema(&physical, &registry_format(options, default_format))?;
+            match writer.format {
+                Format::Avro => {
+                    let format = RegistryAvro::of_columns(registry, group.clone(), writer, physical);
+                    Arc::new(format.map_err(|e| SqlError::new(SqlErrorKind::TypeMismatch, e.to_string()))?)
+                }
+                _ => {
+                    let options = options.clone();
+                    Arc::new(RegistryJson::of_columns(registry, group.clone(), physical, writer, options))
+                }
+            }
+        } else {
+            plain_format(&spec.format, physical, !spec.key.is_empty())?
+        };
+        let of_format = format.metadata();
+        let (mut fields, mut columns, mut physical) = (Vec::new(), Vec::new(), 0..);
+        for column in &spec.columns {
+            match &column.kind {
+                SpecColumnKind::Physical { field, .. } => {
+                    columns.push(ScanColumn::Physical(physical.next().unwrap_or_default()));
+                    fields.push(field.clone());
+                }
+                SpecColumnKind::Metadata { key, field } => {
+                    columns.push(ScanColumn::metadata(key, field, &of_format)?);
+                    fields.push(field.clone());
+                }
+                SpecColumnKind::Computed(_) => {}
+            }
+        }
+        let (schema, key) = (Arc::new(Schema::new(fields)), spec.key.clone());
+        let rows = TableRows::Events { format, columns };
+        Ok(Self { streams, sink, group, schema, rows, key, spec: Some(spec) })
     }
 
     pub(crate) fn is_changelog(&self) -> bool {
-        matches!(self.format, RowFormat::Changelog { .. })
+        matches!(self.rows, TableRows::Changelog { .. })
     }
 
     /// Takes the versions of a changelog's schema into account, the oldest first, because its rows may have
     /// been written with any of them: columns that one of them lacks or declares nullable are nullable, and
     /// renamed and added columns are found in older rows.
     pub(crate) fn set_versions(&mut self, versions: Vec<SchemaInfo>) -> SqlResult<()> {
-        let RowFormat::Changelog { columns: table_columns, form, history, .. } = &mut self.format else {
+        let TableRows::Changelog { columns: table_columns, form, history } = &mut self.rows else {
             return Ok(());
         };
         let versions = versions
@@ -106,14 +165,31 @@ impl TableDefinition {
         self.schema = arrow_schema(table_columns);
         Ok(())
     }
+}
 
-    /// Returns the primary key's columns; empty without a primary key.
-    pub(crate) fn key(&self) -> &[String] {
-        match &self.format {
-            RowFormat::Changelog { key, .. } => key,
-            RowFormat::Avro(_) | RowFormat::Json(_) => &[],
-        }
+/// Returns the format that the registry has for a new table.
+pub(crate) fn registry_format(options: &Options, default: &Format) -> Format {
+    match options.get("format").filter(|_| options.is_given("format")) {
+        Some("Avro") => Format::Avro,
+        Some("Json") => Format::Json,
+        Some("Protobuf") => Format::Protobuf,
+        _ => default.clone(),
     }
+}
+
+/// Returns the schema of a table's events, as Flink's catalog derives it.
+///
+/// # Errors
+/// `TypeMismatch` for a column that the format does not have; the text names it.
+pub(crate) fn registry_schema(physical: &Schema, format: &Format) -> SqlResult<SchemaInfo> {
+    let fields = physical.fields();
+    let derived = match format {
+        Format::Avro => avro_schema(fields, FLINK_RECORD_NAME, TimestampMapping::Legacy)
+            .map(|text| SchemaInfo::new(FLINK_RECORD_NAME, Format::Avro, text)),
+        Format::Json => json_schema(fields).map(|text| SchemaInfo::new("", Format::Json, text)),
+        other => return Err(SqlError::not_supported(format!("CREATE TABLE with events in {other}"))),
+    };
+    derived.map_err(|e| SqlError::new(SqlErrorKind::TypeMismatch, e.to_string()).because(e))
 }
 
 /// Returns the schema of a changelog's rows.

@@ -2,6 +2,8 @@
 
 mod definition;
 mod provider;
+mod spec;
 
-pub(crate) use definition::TableDefinition;
+pub(crate) use definition::{TableDefinition, TableRows, registry_format, registry_schema};
 pub(crate) use provider::StreamTable;
+pub(crate) use spec::{SpecColumnKind, TableSpec};

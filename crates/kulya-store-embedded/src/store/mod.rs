@@ -1,6 +1,7 @@
 //! The store: writes are sent to the committer; reads use the state and the log files.
 
 mod admin;
+mod append_times;
 mod core;
 mod maintenance;
 mod open;

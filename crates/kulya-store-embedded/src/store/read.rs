@@ -19,7 +19,7 @@ impl EmbeddedStore {
     /// Returns the segment's extents from `offset` on, `bytes` in total or a little more, and its head and
     /// tail. `None` if a compaction moved some of them between two index lookups: a cached block is from
     /// before, the next one from after it, and extents between them are missing.
-    fn extents(&self, segment: &SegmentId, offset: u64, bytes: u64) -> Result<Option<Extents>> {
+    pub(super) fn extents(&self, segment: &SegmentId, offset: u64, bytes: u64) -> Result<Option<Extents>> {
         let state = self.state()?;
         let (key, found) = state.segment(segment)?;
         let is_inside = found.head <= offset && offset < found.tail;
@@ -75,7 +75,7 @@ impl EmbeddedStore {
     }
 
     /// Retries an attempt that returns `None` because of a compaction.
-    fn retry_if_compacted<T>(&self, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    pub(super) fn retry_if_compacted<T>(&self, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
         for _ in 0..MAX_RETRIES {
             if let Some(done) = attempt()? {
                 return Ok(done);
@@ -199,10 +199,10 @@ fn is_contiguous(extents: &[Extent], offset: u64) -> bool {
 }
 
 /// Extents of a segment, with its head and tail.
-struct Extents {
-    extents: Vec<Extent>,
-    head: u64,
-    tail: u64,
+pub(super) struct Extents {
+    pub(super) extents: Vec<Extent>,
+    pub(super) head: u64,
+    pub(super) tail: u64,
 }
 
 fn no_event(segment: &SegmentId, offset: u64) -> Error {

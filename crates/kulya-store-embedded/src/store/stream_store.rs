@@ -9,9 +9,9 @@ use crate::state::{Segment, Slot};
 use async_trait::async_trait;
 use bytes::Bytes;
 use kulya_store::{
-    Commit, CommitReceipt, Entry, Error, EventPointer, Health, HealthStatus, Outcome, ReadChunk, Result,
-    Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore,
-    TableId, Transaction, TransactionId, WriterId,
+    AppendTimes, Commit, CommitReceipt, Entry, Error, EventPointer, Health, HealthStatus, Outcome, ReadChunk,
+    Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName,
+    StreamStore, TableId, Tails, Transaction, TransactionId, WriterId,
 };
 use std::sync::Arc;
 use std::sync::PoisonError;
@@ -96,22 +96,29 @@ impl StreamStore for EmbeddedStore {
         Ok(state.streams.keys().filter(|s| s.scope == *scope).map(|s| s.name.clone()).collect())
     }
 
-    async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>> {
+    async fn tails(&self, streams: &[StreamId]) -> Result<Tails> {
         let state = self.state()?;
-        let found = state.stream(stream)?;
-        let count = found.segments.len() as f64;
-        let info = |(number, segment): (u32, &Segment)| SegmentInfo {
-            id: SegmentId { stream: stream.clone(), number, epoch: found.epoch },
-            key_range: f64::from(number) / count..f64::from(number + 1) / count,
-            head: segment.head,
-            tail: segment.tail,
-        };
-        Ok((0u32..).zip(&found.segments).map(info).collect())
+        Tails::at_one_moment(streams, |stream| {
+            let found = state.stream(stream)?;
+            let count = found.segments.len() as f64;
+            let info = |(number, segment): (u32, &Segment)| SegmentInfo {
+                id: SegmentId { stream: stream.clone(), number, epoch: found.epoch },
+                key_range: f64::from(number) / count..f64::from(number + 1) / count,
+                head: segment.head,
+                tail: segment.tail,
+            };
+            Ok((0u32..).zip(&found.segments).map(info).collect())
+        })
     }
 
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
         let segment = segment.clone();
         self.spawn_blocking(move |store| store.read_blocking(&segment, offset, max_bytes)).await
+    }
+
+    async fn append_times(&self, segment: &SegmentId, from: u64, to: u64) -> Result<AppendTimes> {
+        let segment = segment.clone();
+        self.spawn_blocking(move |store| store.append_times_blocking(&segment, from, to)).await
     }
 
     async fn wait_for_data(&self, segment: &SegmentId, offset: u64) -> Result<()> {

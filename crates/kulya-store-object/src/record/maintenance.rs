@@ -123,6 +123,18 @@ pub(crate) struct Reclaimed {
     pub(crate) objects: Vec<u64>,
 }
 
+impl DataRun {
+    /// Iterates over the commits of the events from an offset on: the start offset and time of each.
+    pub(crate) fn commits(&self, start: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let (mut offset, mut time) = (start, 0u64);
+        self.steps.iter().zip(&self.times).map(move |(step, delta)| {
+            offset = offset.saturating_add(u64::from(*step));
+            time = time.saturating_add(*delta);
+            (offset, time)
+        })
+    }
+}
+
 impl LeaseRecord {
     pub(crate) fn instance(&self) -> u128 {
         u128::from(self.instance_high) << 64 | u128::from(self.instance_low)

@@ -4,8 +4,8 @@ use crate::ObjectLogStore;
 use async_trait::async_trait;
 use bytes::Bytes;
 use kulya_store::{
-    Commit, CommitReceipt, Entry, EventPointer, Outcome, ReadChunk, Result, Scope, SegmentId, SegmentInfo,
-    StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore, TableId, Transaction,
+    AppendTimes, Commit, CommitReceipt, Entry, EventPointer, Outcome, ReadChunk, Result, Scope, SegmentId,
+    StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore, TableId, Tails, Transaction,
     TransactionId, WriterId,
 };
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -72,12 +72,16 @@ impl StreamStore for AlternatingStores {
         self.next().streams(scope).await
     }
 
-    async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>> {
-        self.next().segments(stream).await
+    async fn tails(&self, streams: &[StreamId]) -> Result<Tails> {
+        self.next().tails(streams).await
     }
 
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
         self.next().read(segment, offset, max_bytes).await
+    }
+
+    async fn append_times(&self, segment: &SegmentId, from: u64, to: u64) -> Result<AppendTimes> {
+        self.next().append_times(segment, from, to).await
     }
 
     async fn wait_for_data(&self, segment: &SegmentId, offset: u64) -> Result<()> {

@@ -1,13 +1,14 @@
 //! Checkpoints and garbage collection: live data stays, and a lagging process catches up.
 
 use super::{event, instance, make, memory, open, orders, positions, put, settings, texts};
+use crate::state::State;
 use crate::{ObjectLogStore, Settings};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
 use kulya_store::clock::ManualClock;
-use kulya_store::{Append, ErrorKind, Outcome, StreamStore, WriterId, tail_cut};
+use kulya_store::{Append, ErrorKind, Outcome, StreamStore, WriterId, chunk_times, tail_cut};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
@@ -69,6 +70,39 @@ async fn unreferenced_objects_are_deleted_and_live_data_stays() {
         }
     }
     assert!(texts(&open(&objects).await).await.is_empty());
+}
+
+#[tokio::test]
+async fn merged_events_keep_the_times_of_their_commits() {
+    let clock = Arc::new(ManualClock::default());
+    let settings = Settings {
+        clock: clock.clone(),
+        // no merge before that of the test
+        maintenance_interval: Duration::from_secs(3600),
+        checkpoint_every: 1000,
+        ..settings()
+    };
+    let store = ObjectLogStore::open(memory(), &Path::from("a/store"), settings).await.unwrap();
+    make(&store).await;
+    let mut segment = None;
+    for n in 1..=50 {
+        clock.set(Duration::from_millis(n * 10));
+        segment = store.commit(event(n)).await.unwrap().pointers.first().map(|pointer| pointer.segment);
+    }
+    let segment = segment.unwrap();
+    store.compact().await.unwrap();
+    let chunk = store.read(&segment, 0, 1 << 20).await.unwrap();
+    let is_merged = |state: &State| {
+        let (found, _) = state.segment(&segment).unwrap();
+        found.extents().all(|extent| !extent.location.is_log()) && found.extents().count() == 1
+    };
+    assert!(store.shared.client.read_state(is_merged).await.unwrap(), "one extent in a data object");
+    let times = chunk_times(&store, &segment, &chunk).await.unwrap();
+    assert!(times.into_iter().eq((1..=50).map(|n| Some(Duration::from_millis(n * 10)))));
+    let (offset, _) = chunk.events[30];
+    let part = store.append_times(&segment, offset, chunk.next).await.unwrap();
+    assert_eq!(part.runs().next(), Some((offset, Duration::from_millis(310))));
+    assert_eq!(part.runs().count(), 20);
 }
 
 #[tokio::test]

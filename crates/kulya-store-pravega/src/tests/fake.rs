@@ -20,6 +20,8 @@ pub(super) struct FakeState {
     pub(super) numbered: HashMap<(String, String), u32>,
     /// Each call of the controller: its method and resource.
     pub(super) calls: Vec<String>,
+    /// Segments with this name prefix grow by an event with each request for their tail.
+    pub(super) growing: Option<String>,
 }
 
 pub(super) struct Stream {

@@ -79,7 +79,8 @@ async fn conforms() {
         [
             "recreated_stream_has_a_higher_epoch",
             "retention_combines_age_and_size",
-            "cut_at_time_skips_no_later_event"
+            "cut_at_time_skips_no_later_event",
+            "event_times_agree_with_cuts_at_times"
         ]
     );
 }

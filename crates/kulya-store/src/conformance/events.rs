@@ -3,10 +3,12 @@
 use super::fixture::{commit_one, kind, stream, table, texts};
 use crate::{
     Append, Commit, CommitReceipt, Condition, Consumer, Durability, ErrorKind, EventPointer, SegmentId,
-    StreamStore, TableChange, Tail, WriterId, bounded_read, framing, hash, tail_cut,
+    StreamCut, StreamId, StreamStore, TableChange, Tail, WriterId, bounded_read, chunk_times, framing, hash,
+    tail_cut,
 };
 use bytes::Bytes;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) async fn routing_keys_select_segments_and_keep_order(store: Arc<impl StreamStore>) {
     let orders = stream(&*store, "orders", 4).await;
@@ -75,6 +77,61 @@ pub(super) async fn pointers_read_their_events(store: Arc<impl StreamStore>) {
     );
     let long = EventPointer { length: second.length + 1, ..second.clone() };
     assert_eq!(kind(store.event(&long).await), ErrorKind::InvalidInput, "a wrong length is invalid");
+}
+
+pub(super) async fn event_times_agree_with_cuts_at_times(store: Arc<impl StreamStore>) {
+    const MILLISECOND: Duration = Duration::from_millis(1);
+    let orders = stream(&*store, "orders", 2).await;
+    let append = |n: i32| Append::keyed(&orders, n.to_string(), format!("event {n}"));
+    for n in 0..30 {
+        store.commit(Commit::events(vec![append(n), append(n + 1)])).await.expect("committed");
+    }
+    let mut transaction = store.begin().await.expect("begun");
+    transaction.stage((100..110).map(append).collect()).await.expect("staged");
+    store.commit(Commit::events(vec![append(200)])).await.expect("committed");
+    transaction.commit(vec![]).await.expect("committed");
+    let mut events = 0;
+    for info in store.segments(&orders).await.expect("listed") {
+        let chunk = store.read(&info.id, info.head, 1 << 20).await.expect("read");
+        let times = chunk_times(&*store, &info.id, &chunk).await.expect("times");
+        assert!(times.is_sorted(), "times do not go back");
+        events += times.len();
+        for ((offset, _), time) in chunk.events.iter().zip(times) {
+            let time = time.expect("each readable event has a time");
+            assert_eq!(time.subsec_nanos() % 1_000_000, 0, "times are in milliseconds");
+            let at = store.cut_at(&orders, time).await.expect("a cut").offset(&info.id).expect("named");
+            assert!(at <= *offset, "an event is after the cut at its own time");
+            let after = store.cut_at(&orders, time + MILLISECOND).await.expect("a cut");
+            assert!(after.offset(&info.id).expect("named") > *offset, "and before the cut at a later one");
+        }
+        let whole = store.append_times(&info.id, info.head, info.tail).await.expect("times");
+        let (last, _) = chunk.events.last().expect("both segments have events");
+        assert_eq!((whole.end(), whole.at(info.tail)), (info.tail, None));
+        assert_eq!(whole.at(*last), whole.at(info.tail - 1), "an event has one time");
+        let part = store.append_times(&info.id, *last, info.tail).await.expect("times");
+        assert_eq!((part.at(*last), part.at(info.head)), (whole.at(*last), None));
+        let none = store.append_times(&info.id, info.tail, info.tail).await.expect("times");
+        assert_eq!((none.runs().count(), none.end()), (0, info.tail));
+        for (from, to) in [(info.tail, info.head), (info.head, info.tail + 1)] {
+            assert_eq!(kind(store.append_times(&info.id, from, to).await), ErrorKind::InvalidInput);
+        }
+        let cut = StreamCut::of(
+            &orders,
+            store
+                .segments(&orders)
+                .await
+                .expect("listed")
+                .iter()
+                .map(|segment| (&segment.id, if segment.id == info.id { *last } else { segment.head })),
+        );
+        store.truncate(&cut).await.expect("truncated");
+        let rest = store.append_times(&info.id, info.head, info.tail).await.expect("times");
+        let runs: Vec<_> = rest.runs().collect();
+        assert_eq!(runs, [(*last, whole.at(*last).expect("known"))], "times start at the head");
+    }
+    assert_eq!(events, 71);
+    let missing = StreamId::new("nowhere", "orders").expect("valid name").segment(0);
+    assert_eq!(kind(store.append_times(&missing, 0, 0).await), ErrorKind::NotFound);
 }
 
 pub(super) async fn reads_continue_at_the_next_offset(store: Arc<impl StreamStore>) {

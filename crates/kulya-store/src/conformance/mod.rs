@@ -11,11 +11,11 @@ mod transactions;
 
 use crate::{Capability, StreamStore};
 use events::{
-    duplicate_commit_writes_nothing, invalid_offset_is_rejected, oversized_event_is_rejected_atomically,
-    pointers_read_their_events, reads_continue_at_the_next_offset, reads_honour_any_chunk_size,
-    reopened_consumer_continues_at_its_committed_position, routing_keys_select_segments_and_keep_order,
-    tail_returns_every_event_and_ends_when_sealed, unkeyed_events_are_spread_over_segments,
-    unsynced_commits_are_visible, waiting_reader_wakes_on_append,
+    duplicate_commit_writes_nothing, event_times_agree_with_cuts_at_times, invalid_offset_is_rejected,
+    oversized_event_is_rejected_atomically, pointers_read_their_events, reads_continue_at_the_next_offset,
+    reads_honour_any_chunk_size, reopened_consumer_continues_at_its_committed_position,
+    routing_keys_select_segments_and_keep_order, tail_returns_every_event_and_ends_when_sealed,
+    unkeyed_events_are_spread_over_segments, unsynced_commits_are_visible, waiting_reader_wakes_on_append,
 };
 use std::future::Future;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use streams::{
     missing_objects_are_not_found, only_an_empty_scope_can_be_deleted, recreated_stream_has_a_higher_epoch,
     recreated_stream_shares_nothing_with_the_deleted_one, retention_can_be_updated,
     retention_combines_age_and_size, scopes_and_streams_are_created_and_listed, sealed_stream_rejects_events,
-    truncated_stream_starts_at_its_cut,
+    tails_name_missing_streams, tails_of_many_streams_are_of_one_moment, truncated_stream_starts_at_its_cut,
 };
 use tables::{
     commit_is_atomic, concurrent_updates_are_not_lost, reader_position_is_updated_by_compare_and_set,
@@ -99,6 +99,9 @@ where
         recreated_stream_has_a_higher_epoch needs HigherEpochs,
         retention_combines_age_and_size needs CombinedRetention,
         cut_at_time_skips_no_later_event needs CutAtTime,
+        event_times_agree_with_cuts_at_times needs AppendTimes,
+        tails_of_many_streams_are_of_one_moment,
+        tails_name_missing_streams,
         reader_position_is_updated_by_compare_and_set,
         reopened_consumer_continues_at_its_committed_position,
         closed_store_returns_closed,

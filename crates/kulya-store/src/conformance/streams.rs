@@ -2,8 +2,8 @@
 
 use super::fixture::{SHOP, commit_one, kind, stream, table, texts};
 use crate::{
-    Append, Commit, Condition, ErrorKind, Retention, Scope, StreamConfig, StreamCut, StreamId, StreamStore,
-    TableChange, TableId, bounded_read, head_cut, tail_cut,
+    Append, BoundedSegment, Commit, Condition, ErrorKind, Retention, Scope, SegmentInfo, StreamConfig,
+    StreamCut, StreamId, StreamStore, TableChange, TableId, Tails, bounded_read, head_cut, tail_cut,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -245,4 +245,84 @@ pub(super) async fn cut_at_time_skips_no_later_event(store: Arc<impl StreamStore
     assert_eq!(store.cut_at(&orders, Duration::ZERO).await.expect("a cut"), tail, "no earlier than the head");
     let other = StreamId::new(SHOP, "other").expect("valid name");
     assert_eq!(kind(store.cut_at(&other, never).await), ErrorKind::NotFound);
+}
+
+/// Returns the bytes of a stream's readable events.
+fn readable_bytes(segments: &[SegmentInfo]) -> u64 {
+    segments.iter().map(|segment| segment.tail - segment.head).sum()
+}
+
+pub(super) async fn tails_of_many_streams_are_of_one_moment(store: Arc<impl StreamStore>) {
+    const COMMITS: usize = 60;
+    let left = stream(&*store, "left", 2).await;
+    let right = stream(&*store, "right", 3).await;
+    let streams = [left.clone(), right.clone()];
+    let writer = {
+        let (store, left, right) = (Arc::clone(&store), left.clone(), right.clone());
+        tokio::spawn(async move {
+            for n in 0..COMMITS {
+                // each event has another length, so that equal lengths are equal events
+                let event = |stream, key: usize| Append::keyed(stream, key.to_string(), "e".repeat(n + 1));
+                let appends =
+                    vec![event(&left, n), event(&left, n + 7), event(&right, n), event(&right, 3 * n)];
+                store.commit(Commit::events(appends)).await.expect("committed");
+                tokio::task::yield_now().await;
+            }
+        })
+    };
+    let mut previous: Option<Tails> = None;
+    while !writer.is_finished() {
+        let tails = store.tails(&streams).await.expect("listed");
+        let [left, right] = <[_; 2]>::try_from(tails.streams.clone()).expect("one list per stream");
+        if tails.exact {
+            let both = (readable_bytes(&left), readable_bytes(&right));
+            assert_eq!(both.0, both.1, "a commit is before the tails of both streams or of none");
+        }
+        let offsets =
+            |tails: &Tails| -> Vec<u64> { tails.streams.iter().flatten().map(|s| s.tail).collect() };
+        if let Some(previous) = previous.replace(tails.clone()) {
+            let is_later = offsets(&previous).iter().zip(offsets(&tails)).all(|(before, now)| *before <= now);
+            assert!(is_later, "tails do not move back");
+        }
+        tokio::task::yield_now().await;
+    }
+    writer.await.expect("joined");
+    let tails = store.tails(&streams).await.expect("listed");
+    assert!(tails.exact, "nobody writes any more");
+    for (stream, segments) in streams.iter().zip(&tails.streams) {
+        assert_eq!(store.segments(stream).await.expect("listed"), *segments);
+        let mut lengths = Vec::new();
+        for mut reader in BoundedSegment::between_cuts(segments.clone(), None, None).expect("no cuts") {
+            while let Some(chunk) = reader.next(&*store, 1 << 20).await.expect("read") {
+                lengths.extend(chunk.events.iter().map(|(_, event)| event.len()));
+            }
+        }
+        lengths.sort_unstable();
+        assert!(
+            lengths.into_iter().eq((1..=COMMITS).flat_map(|length| [length; 2])),
+            "{stream} has all events"
+        );
+    }
+}
+
+pub(super) async fn tails_name_missing_streams(store: Arc<impl StreamStore>) {
+    let orders = stream(&*store, "orders", 2).await;
+    let one = StreamId::new(SHOP, "missing-1").expect("valid name");
+    let two = StreamId::new("nowhere", "missing-2").expect("valid name");
+    for (streams, missing) in [
+        (vec![one.clone()], &one),
+        (vec![orders.clone(), one.clone(), two.clone()], &one),
+        (vec![two.clone(), orders.clone(), one.clone()], &two),
+    ] {
+        let error = store.tails(&streams).await.expect_err("must be rejected");
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+        assert!(
+            error.to_string().contains(&missing.to_string()),
+            "the first missing stream is named: {error}"
+        );
+    }
+    let none = store.tails(&[]).await.expect("listed");
+    assert!(none.exact && none.streams.is_empty(), "no streams have no segments");
+    let twice = store.tails(&[orders.clone(), orders.clone()]).await.expect("listed");
+    assert_eq!(twice.streams, vec![store.segments(&orders).await.expect("listed"); 2]);
 }

@@ -1,13 +1,15 @@
 //! The trait that every backend implements, [`StreamStore`], and the types of its arguments and results.
 
+mod append_times;
 mod commit;
 mod config;
 mod segment;
 mod table;
 
+pub use append_times::{AppendTimes, MAX_APPEND_TIMES};
 pub use commit::{Append, Commit, CommitReceipt, Durability};
 pub use config::{Retention, StreamConfig};
-pub use segment::SegmentInfo;
+pub use segment::{MAX_TAILS, SegmentInfo, Tails};
 pub use table::{Condition, Entry, TableChange, Version, check_changes};
 
 use crate::{
@@ -92,8 +94,20 @@ pub trait StreamStore: Send + Sync + 'static {
     /// Lists the streams of a scope in name order.
     async fn streams(&self, scope: &Scope) -> Result<Vec<StreamName>>;
 
+    /// Lists the segments of several streams, each with the range of offsets that can be read. They are as
+    /// they were at one moment between the call and its return, unless the result says that they are not
+    /// exact. A stream may be named more than once.
+    ///
+    /// # Errors
+    /// `NotFound` names the first stream that does not exist; `InvalidInput` if the streams have more than
+    /// [`MAX_TAILS`] segments.
+    async fn tails(&self, streams: &[StreamId]) -> Result<Tails>;
+
     /// Lists the segments of a stream in number order, each with the range of offsets that can be read now.
-    async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>>;
+    async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>> {
+        let tails = self.tails(std::slice::from_ref(stream)).await?;
+        Ok(tails.streams.into_iter().flatten().collect())
+    }
 
     /// Reads whole events from `offset` on, about `max_bytes` in total, and at least one event if there is
     /// one. At the tail the chunk is empty. Only acknowledged events are visible, or events that are about
@@ -103,6 +117,15 @@ pub trait StreamStore: Send + Sync + 'static {
     /// `Truncated` if `offset` is before the head, `InvalidInput` if it is not an event boundary, `Corrupt`
     /// if the stored bytes do not match their checksum.
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk>;
+
+    /// Returns when the events of a segment from offset `from` to `to` were committed, as the store's clock
+    /// told the time then. At most [`MAX_APPEND_TIMES`] times are returned, and the caller continues where
+    /// they [end](AppendTimes::end). Events before the head have none.
+    ///
+    /// # Errors
+    /// `NotSupported` without [`Capability::AppendTimes`], `InvalidInput` if `to` is before `from` or after
+    /// the tail.
+    async fn append_times(&self, segment: &SegmentId, from: u64, to: u64) -> Result<AppendTimes>;
 
     /// Waits until the segment has data after `offset`; returns at once if it has.
     ///
@@ -228,12 +251,19 @@ pub enum Capability {
     /// Retention by age and by size can be combined. Without it a configuration with both limits is
     /// refused.
     CombinedRetention,
+    /// [`StreamStore::append_times`] returns when events were committed.
+    AppendTimes,
 }
 
 impl Capability {
     /// All capabilities.
-    pub const ALL: [Self; 4] =
-        [Self::AtomicVisibility, Self::CutAtTime, Self::HigherEpochs, Self::CombinedRetention];
+    pub const ALL: [Self; 5] = [
+        Self::AtomicVisibility,
+        Self::CutAtTime,
+        Self::HigherEpochs,
+        Self::CombinedRetention,
+        Self::AppendTimes,
+    ];
 }
 
 /// A batch of events read from one segment.

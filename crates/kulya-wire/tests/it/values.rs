@@ -3,9 +3,9 @@
 
 use bytes::Bytes;
 use kulya_store::{
-    Append, Capability, Commit, CommitReceipt, Condition, Durability, Entry, EventPointer, Outcome,
-    ReadChunk, Retention, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, TableChange,
-    TableId, TransactionId, Version, WriterId, WriterMark,
+    Append, AppendTimes, Capability, Commit, CommitReceipt, Condition, Durability, Entry, EventPointer,
+    Outcome, ReadChunk, Retention, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo,
+    TableChange, TableId, Tails, TransactionId, Version, WriterId, WriterMark,
 };
 use kulya_wire::{MAX_COMMIT_BYTES, TransactionOp, TransactionReply, check_commit_size, id_from_bytes, v1};
 use proptest::collection::vec;
@@ -114,7 +114,9 @@ proptest! {
         prop_assert_eq!(StreamCut::try_from(round_trip::<v1::Cut>(&cut)).unwrap(), cut);
         prop_assert_eq!(EventPointer::try_from(round_trip::<v1::Pointer>(&pointer)).unwrap(), pointer.clone());
         let info = SegmentInfo { id: pointer.segment, key_range: 0.25..0.5, head: ends.0, tail: ends.1 };
-        prop_assert_eq!(SegmentInfo::try_from(round_trip::<v1::SegmentInfo>(&info)).unwrap(), info);
+        prop_assert_eq!(SegmentInfo::try_from(round_trip::<v1::SegmentInfo>(&info)).unwrap(), info.clone());
+        let tails = Tails { streams: vec![vec![info.clone(); 2], vec![], vec![info]], exact: ends.0 % 2 == 0 };
+        prop_assert_eq!(Tails::try_from(round_trip::<v1::TailsReply>(&tails)).unwrap(), tails);
     }
 
     #[test]
@@ -129,6 +131,13 @@ proptest! {
         let info = StreamInfo { config, sealed };
         prop_assert_eq!(StreamInfo::try_from(round_trip::<v1::StreamReply>(info)).unwrap(), info);
         prop_assert_eq!(round_trip::<v1::CutAtRequest>(since).time().unwrap(), since);
+        let mut times = AppendTimes::new(next);
+        let mut offsets: Vec<u64> = events.iter().map(|(offset, _)| *offset).collect();
+        offsets.sort_unstable();
+        for (offset, time) in offsets.into_iter().zip(0..) {
+            times.push(offset, Duration::from_millis(time / 2));
+        }
+        prop_assert_eq!(AppendTimes::try_from(round_trip::<v1::AppendTimesReply>(&times)).unwrap(), times);
         let chunk = ReadChunk { events, next };
         prop_assert_eq!(ReadChunk::from(round_trip::<v1::Chunk>(chunk.clone())), chunk);
         let entry = Entry { key, value, version: Version(next) };
@@ -165,12 +174,20 @@ proptest! {
         if let Ok(message) = v1::Cut::decode(bytes.as_slice()) {
             let _ = StreamCut::try_from(message);
         }
+        if let Ok(message) = v1::AppendTimesReply::decode(bytes.as_slice()) {
+            let _ = AppendTimes::try_from(message);
+        }
+        if let Ok(message) = v1::TailsReply::decode(bytes.as_slice()) {
+            let _ = Tails::try_from(message);
+        }
         let unknown_stream = v1::Events {
             streams: vec![],
             appends: vec![v1::Append { stream: number, ..v1::Append::default() }],
         };
         prop_assert!(kulya_wire::events_from_message(Some(unknown_stream)).is_err());
         let columns = v1::Pointers { segment: vec![number], ..v1::Pointers::default() };
+        let times = v1::AppendTimesReply { offset: vec![1], ..v1::AppendTimesReply::default() };
+        prop_assert!(AppendTimes::try_from(times).is_err());
         let uneven = v1::Committed { pointers: Some(columns), ..v1::Committed::default() };
         prop_assert!(CommitReceipt::try_from(uneven).is_err());
         prop_assert_eq!(id_from_bytes("session slot", &short.clone().into()).is_ok(), short.len() == 16);

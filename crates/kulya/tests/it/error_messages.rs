@@ -99,7 +99,7 @@ fn invalid_statements() {
     kulya(&folder, &["stream", "append", "s/java", "--hex", "010000000054"]);
     for (sql, says) in [
         ("SELEC 1", "unknown statement SELEC"),
-        ("SELECT FROM WHERE", "WHERE"),
+        ("SELECT FROM WHERE", "expected an expression, found FROM at line 1, column 8"),
         ("SELECT * FROM nothing", "no table nothing"),
         ("SELECT * FROM t", "stream s/t has no schema: register one in namespace s, group t"),
         ("SELECT nothing", "nothing"),
@@ -119,8 +119,10 @@ fn invalid_statements() {
             "cannot connect to the registry",
         ),
         ("CREATE CATALOG c WITH ('type' = 'pravega', 'default-database' = 'x')", "no database x"),
-        ("CREATE TABLE x (a INT)", "CREATE TABLE is not supported yet"),
-        ("INSERT INTO t VALUES (1)", "INSERT is not supported yet"),
+        ("CREATE TABLE x (a INT, a INT)", "column a is defined twice at line 1, column 24"),
+        ("CREATE TABLE x (a INT) WITH ('segment' = '2')", "did you mean 'segments'?"),
+        ("CREATE VIEW v AS SELECT 1", "CREATE VIEW is not supported yet at line 1, column 1"),
+        ("INSERT INTO nothing VALUES (1)", "no table nothing"),
         ("SELECT 1 / 0", "ivide by zero"),
         ("SELECT * FROM java", "unknown codec \"application/x-other\"; known codecs are"),
     ] {

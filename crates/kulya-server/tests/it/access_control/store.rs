@@ -73,6 +73,14 @@ impl TestClient {
             "DeleteStream" => code(client.delete_stream(of_stream()).await),
             "ListStreams" => code(client.list_streams(of_scope()).await),
             "ListSegments" => code(client.list_segments(of_stream()).await),
+            "ListTails" => {
+                let streams = stream().into_iter().collect();
+                code(client.list_tails(self.request(v1::TailsRequest { streams })).await)
+            }
+            "AppendTimes" => {
+                let request = v1::AppendTimesRequest { segment: segment(), from: 0, to: 9 };
+                code(client.append_times(self.request(request)).await)
+            }
             "CutAt" => {
                 let since_epoch = Some(prost_types::Duration { seconds: 1, nanos: 0 });
                 code(client.cut_at(self.request(v1::CutAtRequest { stream: stream(), since_epoch })).await)
@@ -187,6 +195,8 @@ async fn store_calls_require_their_permissions() {
         ("ListTables", [true, false]),
         ("DescribeStream", [true, true]),
         ("ListSegments", [true, true]),
+        ("ListTails", [true, true]),
+        ("AppendTimes", [true, true]),
         ("CutAt", [true, true]),
         ("Read", [true, true]),
         ("GetEvent", [true, true]),
@@ -247,6 +257,27 @@ async fn store_calls_require_their_permissions() {
     for call in ["CreateScope", "CreateStream", "Commit", "ListStreams", "DeleteStream", "DeleteScope"] {
         let result = TestClient::new(&server, "admin").call(call, "mine", "t").await;
         assert_ne!(result, Code::PermissionDenied, "{call}");
+    }
+}
+
+#[tokio::test]
+async fn tails_require_permission_for_every_stream() {
+    let server = server().await;
+    let other = StreamId::new("shop", "other").unwrap();
+    server.store.create_stream(&other, StreamConfig::with_segments(1)).await.unwrap();
+    for (user, names, expected) in [
+        ("orders", &["orders"][..], Code::Ok),
+        ("orders", &["orders", "other"], Code::PermissionDenied),
+        ("orders", &["other", "orders"], Code::PermissionDenied),
+        ("orders", &["orders", "missing"], Code::PermissionDenied),
+        ("looker", &["orders", "other"], Code::Ok),
+        ("looker", &["orders", "missing"], Code::NotFound),
+    ] {
+        let caller = TestClient::new(&server, user);
+        let stream = |name: &&str| v1::Stream { scope: "shop".to_owned(), name: (*name).to_owned() };
+        let request = v1::TailsRequest { streams: names.iter().map(stream).collect() };
+        let result = code(caller.client.clone().list_tails(caller.request(request)).await);
+        assert_eq!(result, expected, "{user}: {names:?}");
     }
 }
 

@@ -6,7 +6,7 @@ use kulya_client::RemoteStore;
 use kulya_store::fault::FaultyStore;
 use kulya_store::memory::MemoryStore;
 use kulya_store::{
-    Append, Commit, Condition, Error, ErrorKind, StreamStore, TableChange, bounded_read, framing,
+    Append, Commit, Condition, Error, ErrorKind, StreamId, StreamStore, TableChange, bounded_read, framing,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -78,6 +78,11 @@ async fn the_errors_of_the_store_are_preserved() {
     same!(*store, remote, |s| s.commit(Commit::changes(vec![put()])));
     same!(*store, remote, |s| s.read(&orders().segment(9), 0, 1));
     same!(*store, remote, |s| s.read(&orders().segment(0), 5, 1));
+    same!(*store, remote, |s| s.append_times(&orders().segment(0), 0, 5));
+    let missing = StreamId::new("shop", "missing").unwrap();
+    same!(*store, remote, |s| s.tails(&[orders(), missing.clone()]));
+    let many = vec![orders(); 60_000];
+    same!(*store, remote, |s| s.tails(&many));
     same!(*store, remote, |s| s.delete_stream(&orders()));
     same!(*store, remote, |s| s.delete_scope(&orders().scope));
     let over = vec![1; framing::MAX_EVENT_BYTES + 1];

@@ -3,6 +3,7 @@
 mod backends;
 mod disconnects;
 mod errors;
+mod older_server;
 mod proxy;
 mod registry;
 mod secured;

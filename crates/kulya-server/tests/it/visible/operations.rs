@@ -672,6 +672,8 @@ fn of_stream(scope: &str, name: &str, event: &str, call: &str) -> Vec<Vec<Vec<u8
         "DescribeStream" | "SealStream" | "DeleteStream" | "ListSegments" => {
             v1::StreamRequest { stream, call: None }.encode_to_vec()
         }
+        "ListTails" => v1::TailsRequest { streams: stream.into_iter().collect() }.encode_to_vec(),
+        "AppendTimes" => v1::AppendTimesRequest { segment, from: 0, to: 8 }.encode_to_vec(),
         "CutAt" => {
             let since_epoch = Some(prost_types::Duration { seconds: 1, nanos: 0 });
             v1::CutAtRequest { stream, since_epoch }.encode_to_vec()

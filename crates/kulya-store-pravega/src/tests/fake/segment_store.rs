@@ -113,6 +113,7 @@ impl SegmentStore {
                     let request = fields.get_i64();
                     let segment = text(&mut fields);
                     let found = self.with(&segment, |found| (found.sealed, found.head, found.tail()));
+                    self.grow(&segment);
                     _ = replies.send(reply(12, |out| {
                         let (sealed, head, tail) = found.unwrap_or_default();
                         out.put_i64(request);
@@ -145,6 +146,14 @@ impl SegmentStore {
     fn with<T>(&self, segment: &str, act: impl FnOnce(&mut Segment) -> T) -> Result<T, i32> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.segments.get_mut(segment).map(act).ok_or(53)
+    }
+
+    fn grow(&self, segment: &str) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_growing = state.growing.as_ref().is_some_and(|prefix| segment.starts_with(prefix.as_str()));
+        if let Some(found) = state.segments.get_mut(segment).filter(|_| is_growing) {
+            found.bytes.extend_from_slice(&kulya_store::framing::frame(b"event"));
+        }
     }
 
     fn append(&self, connection: u64, segment: &str, append: &Append) -> Bytes {

@@ -1,0 +1,234 @@
+//! Change logs in JSON: one event to the rows that it changes, with their kinds. The members of an event may
+//! have any order: it is scanned once, and only what is wanted is read from where it was found.
+//!
+//! - `debezium`: `debezium-json`; `row_images`: `canal-json` and `maxwell-json`, whose events have the
+//!   changed columns of the row before;
+//! - `metadata`: the metadata columns of all three.
+
+mod debezium;
+mod metadata;
+mod row_images;
+#[cfg(test)]
+mod tests;
+
+pub(super) use debezium::Envelope;
+pub use metadata::{ChangeLogFormat, metadata_columns};
+
+use super::batch_decoder::{BatchDecoder, Decoded, DecodedBatch, RowKind};
+use super::column::Column;
+use super::json::buffers::ColumnBuffer;
+use super::json::plan::{EventContext, Failure, RecordPlan};
+use super::json::scanner::{Grammar, Mark, Scanner, Token};
+use super::json::{FlinkJsonOptions, batch, text};
+use super::{BATCH_BYTES, BATCH_ROWS};
+use crate::{CodecError, CodecResult};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use bytes::Bytes;
+use metadata::MetadataColumn;
+use std::sync::Arc;
+
+/// Says whether the changes of a table are wanted, by the names of its database and itself.
+pub type TableFilter = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
+
+/// Decodes the events of a change log to rows with kinds, by the rules of Flink's formats. The columns are
+/// those of the rows, then those of the wanted metadata.
+pub struct ChangeLogRows {
+    format: ChangeLogFormat,
+    options: FlinkJsonOptions,
+    filter: Option<TableFilter>,
+    schema: SchemaRef,
+    plan: RecordPlan,
+    /// Of the rows, then of the metadata.
+    buffers: Vec<ColumnBuffer>,
+    /// How many of the buffers are of the rows.
+    width: usize,
+    metadata: Vec<MetadataColumn>,
+    kinds: Vec<RowKind>,
+    bytes: usize,
+    numbers: Option<Vec<u64>>,
+}
+
+impl std::fmt::Debug for ChangeLogRows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChangeLogRows").field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+impl ChangeLogRows {
+    /// Creates a decoder of rows with these columns and the metadata of these keys ([`metadata_columns`]),
+    /// which become columns of the same names.
+    ///
+    /// # Errors
+    /// `Schema` when a column has a type that JSON does not have, or the format has no such metadata.
+    pub fn new(
+        format: ChangeLogFormat,
+        columns: &[Column],
+        metadata: &[&str],
+        options: FlinkJsonOptions,
+    ) -> CodecResult<Self> {
+        let metadata: Vec<MetadataColumn> =
+            metadata.iter().map(|key| MetadataColumn::new(format, key)).collect::<CodecResult<_>>()?;
+        let mut buffers = RecordPlan::buffers(columns)?;
+        let width = buffers.len();
+        for column in &metadata {
+            buffers.push(column.buffer()?);
+        }
+        let fields = columns
+            .iter()
+            .map(|column| Field::new(&column.name, column.kind.data_type(), column.nullable))
+            .chain(metadata.iter().map(|column| column.field.clone()));
+        Ok(Self {
+            format,
+            options,
+            filter: None,
+            schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
+            plan: RecordPlan::new(columns)?,
+            buffers,
+            width,
+            metadata,
+            kinds: Vec::new(),
+            bytes: 0,
+            numbers: None,
+        })
+    }
+
+    /// Leaves out the changes of tables that the filter does not want (`database.include`, `table.include`).
+    #[must_use]
+    pub fn with_filter(self, filter: TableFilter) -> Self {
+        Self { filter: Some(filter), ..self }
+    }
+
+    /// Makes batches have the numbers of their rows' events.
+    #[must_use]
+    pub fn with_event_numbers(self) -> Self {
+        Self { numbers: Some(Vec::new()), ..self }
+    }
+
+    /// Decodes one event; an empty one has no rows.
+    ///
+    /// # Errors
+    /// `Payload` when it is not an event of the format. Then it leaves no row.
+    pub fn push(&mut self, event: &[u8], number: u64) -> CodecResult<()> {
+        let rows = self.kinds.len();
+        if let Err(failure) = self.append(event) {
+            self.kinds.truncate(rows);
+            self.buffers.iter_mut().for_each(|buffer| buffer.truncate(rows));
+            if !self.options.ignore_parse_errors {
+                let type_name = match self.format {
+                    ChangeLogFormat::DebeziumJson { .. } => "Debezium envelope",
+                    ChangeLogFormat::CanalJson => "Canal message",
+                    ChangeLogFormat::MaxwellJson => "Maxwell message",
+                };
+                return Err(CodecError::Payload { type_name: type_name.into(), reason: failure.to_string() });
+            }
+        }
+        self.bytes += event.len();
+        if let Some(numbers) = &mut self.numbers {
+            numbers.resize(self.kinds.len(), number);
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, event: &[u8]) -> Result<(), Failure> {
+        let text = text(event)?;
+        if text.is_empty() {
+            return Ok(());
+        }
+        let mut scanner = Scanner::new(text, Grammar::Lenient);
+        match self.format {
+            ChangeLogFormat::DebeziumJson { schema_include } => {
+                self.append_debezium(&mut scanner, schema_include)
+            }
+            ChangeLogFormat::CanalJson => self.append_canal(&mut scanner),
+            ChangeLogFormat::MaxwellJson => self.append_maxwell(&mut scanner),
+        }
+    }
+
+    /// Appends a row from the object at a mark.
+    fn append_row(
+        &mut self,
+        kind: RowKind,
+        row: Mark,
+        scanner: &mut Scanner<'_>,
+        cx: &mut EventContext,
+    ) -> Result<(), Failure> {
+        scanner.rewind(row);
+        let Token::Object = scanner.value()? else {
+            return Err(Failure::Event("a row is not an object".into()));
+        };
+        let (buffers, _) = self.buffers.split_at_mut(self.width);
+        self.plan.append_members(buffers, scanner, cx)?;
+        self.kinds.push(kind);
+        Ok(())
+    }
+
+    /// Appends the row before an update: the changed columns, and the others as they are after it.
+    fn append_row_before(
+        &mut self,
+        marks: [Mark; 2],
+        scanner: &mut Scanner<'_>,
+        cx: &mut EventContext,
+    ) -> Result<(), Failure> {
+        let (buffers, _) = self.buffers.split_at_mut(self.width);
+        self.plan.append_merged(buffers, marks, scanner, cx)?;
+        self.kinds.push(RowKind::UpdateBefore);
+        Ok(())
+    }
+
+    /// Gives the event's rows, those from `first` on, their metadata.
+    fn append_metadata(
+        &mut self,
+        first: usize,
+        places: metadata::Places,
+        scanner: &mut Scanner<'_>,
+        cx: &mut EventContext,
+    ) -> Result<(), Failure> {
+        let (_, buffers) = self.buffers.split_at_mut(self.width);
+        for (column, buffer) in self.metadata.iter_mut().zip(buffers) {
+            for _ in first..self.kinds.len() {
+                column.append(buffer, places, scanner, cx)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_wanted(&self, database: Option<&str>, table: Option<&str>) -> bool {
+        self.filter
+            .as_ref()
+            .is_none_or(|filter| filter(database.unwrap_or_default(), table.unwrap_or_default()))
+    }
+
+    /// Returns whether the rows are to be taken before more are decoded.
+    pub fn is_full(&self) -> bool {
+        self.kinds.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES
+    }
+}
+
+impl BatchDecoder for ChangeLogRows {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn decode(&mut self, events: &[Bytes], number: u64) -> Decoded {
+        for (count, event) in events.iter().enumerate() {
+            if self.is_full() {
+                return Decoded { count, failed: None };
+            }
+            if let Err(error) = self.push(event, number + count as u64) {
+                return Decoded { count, failed: Some(error) };
+            }
+        }
+        Decoded { count: events.len(), failed: None }
+    }
+
+    fn flush(&mut self) -> CodecResult<Option<DecodedBatch>> {
+        let kinds = std::mem::take(&mut self.kinds);
+        self.bytes = 0;
+        if kinds.is_empty() {
+            return Ok(None);
+        }
+        let events = self.numbers.as_mut().map(std::mem::take);
+        let rows = batch(&self.schema, &mut self.buffers, kinds.len())?;
+        Ok(Some(DecodedBatch { rows, kinds: Some(kinds), events }))
+    }
+}

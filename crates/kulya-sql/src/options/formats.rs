@@ -1,0 +1,298 @@
+//! The options of formats, as Flink's.
+
+use super::spec::{OptionKind, OptionSpec, Options};
+use crate::{SqlError, SqlErrorKind, SqlResult};
+
+const OF_CATALOG: &str = "no effect: the catalog's options say how its registry is reached";
+
+/// A format and its validated options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FormatOptions {
+    /// The format's name.
+    pub(crate) name: &'static str,
+    pub(crate) options: Options,
+}
+
+/// A format's options.
+pub(crate) struct FormatSpec {
+    pub(crate) name: &'static str,
+    pub(crate) options: &'static [&'static OptionSpec],
+}
+
+/// Validates the options of a format.
+///
+/// # Errors
+/// `InvalidOption`: the format is unknown, or an option of it.
+pub(crate) fn format_options(format: &str, given: &[(String, String)]) -> SqlResult<FormatOptions> {
+    let Some(spec) = FORMATS.iter().find(|spec| spec.name == format) else {
+        let known: Vec<&str> = FORMATS.iter().map(|spec| spec.name).collect();
+        let what = format!("unknown format '{format:.100}': formats are {}", known.join(", "));
+        return Err(SqlError::new(SqlErrorKind::InvalidOption, what));
+    };
+    let options = Options::parse(spec.options, &format!("{}.", spec.name), given)?;
+    if options.is_true("ignore-parse-errors") && options.is_true("fail-on-missing-field") {
+        let what = format!(
+            "'{format}.fail-on-missing-field' and '{format}.ignore-parse-errors' cannot both be true"
+        );
+        return Err(SqlError::new(SqlErrorKind::InvalidOption, what));
+    }
+    Ok(FormatOptions { name: spec.name, options })
+}
+
+static MISSING: OptionSpec = OptionSpec::new(
+    "fail-on-missing-field",
+    OptionKind::Boolean,
+    "false",
+    "a missing member is an error, and not null",
+);
+static IGNORE: OptionSpec = OptionSpec::new(
+    "ignore-parse-errors",
+    OptionKind::Boolean,
+    "false",
+    "a value that cannot be parsed is null, and an event that cannot be parsed is skipped",
+);
+static TIMESTAMPS: OptionSpec = OptionSpec::new(
+    "timestamp-format.standard",
+    OptionKind::Choice(&["SQL", "ISO-8601"]),
+    "SQL",
+    "timestamps as `2024-02-29 12:34:56.789` or `2024-02-29T12:34:56.789`",
+);
+static NULL_KEY_MODE: OptionSpec = OptionSpec::new(
+    "map-null-key.mode",
+    OptionKind::Choice(&["FAIL", "DROP", "LITERAL"]),
+    "FAIL",
+    "no effect: keys of maps are never null",
+);
+static NULL_KEY_LITERAL: OptionSpec = OptionSpec::new(
+    "map-null-key.literal",
+    OptionKind::Text,
+    "null",
+    "no effect: keys of maps are never null",
+);
+static PLAIN_DECIMALS: OptionSpec = OptionSpec::new(
+    "encode.decimal-as-plain-number",
+    OptionKind::Boolean,
+    "false",
+    "writing: decimals without an exponent",
+);
+static IGNORE_NULLS: OptionSpec = OptionSpec::new(
+    "encode.ignore-null-fields",
+    OptionKind::Boolean,
+    "false",
+    "writing: members that are null are left out",
+);
+static JSON_PARSER: OptionSpec = OptionSpec::new(
+    "decode.json-parser.enabled",
+    OptionKind::WithoutEffect,
+    "",
+    "no effect: events are always decoded without a tree of values",
+);
+static AVRO_ENCODING: OptionSpec =
+    OptionSpec::new("encoding", OptionKind::Choice(&["binary"]), "binary", "the encoding of Avro values");
+static AVRO_TIMESTAMPS: OptionSpec = OptionSpec::new(
+    "timestamp_mapping.legacy",
+    OptionKind::Boolean,
+    "true",
+    "TIMESTAMP is `timestamp-millis`, as before Flink 1.19; with false `local-timestamp-…`, and TIMESTAMP_LTZ `timestamp-…`",
+);
+static AVRO_CODEC: OptionSpec =
+    OptionSpec::new("codec", OptionKind::WithoutEffect, "", "no effect: it is for files");
+static MESSAGE: OptionSpec = OptionSpec::new(
+    "message-class-name",
+    OptionKind::Text,
+    "",
+    "the full name of the message type; without a registry the format is not supported yet",
+);
+static PROTOBUF_DEFAULTS: OptionSpec = OptionSpec::new(
+    "read-default-values",
+    OptionKind::Boolean,
+    "false",
+    "a field of proto2 that is not there has its default, and is not null",
+);
+static PROTOBUF_NULLS: OptionSpec = OptionSpec::new(
+    "write-null-string-literal",
+    OptionKind::Text,
+    "",
+    "writing: the text for null in arrays and maps",
+);
+static CSV_DELIMITER: OptionSpec =
+    OptionSpec::new("field-delimiter", OptionKind::Character, ",", "the character between fields");
+static CSV_NO_QUOTES: OptionSpec =
+    OptionSpec::new("disable-quote-character", OptionKind::Boolean, "false", "values are not in quotes");
+static CSV_QUOTE: OptionSpec =
+    OptionSpec::new("quote-character", OptionKind::Character, "\"", "the character around values");
+static CSV_COMMENTS: OptionSpec =
+    OptionSpec::new("allow-comments", OptionKind::Boolean, "false", "lines that begin with # are skipped");
+static CSV_ARRAYS: OptionSpec = OptionSpec::new(
+    "array-element-delimiter",
+    OptionKind::Text,
+    ";",
+    "the text between the items of an array",
+);
+static CSV_ESCAPE: OptionSpec =
+    OptionSpec::new("escape-character", OptionKind::Character, "", "the character before an escaped one");
+static CSV_NULL: OptionSpec = OptionSpec::new("null-literal", OptionKind::Text, "", "the text for null");
+static CSV_DECIMALS: OptionSpec = OptionSpec::new(
+    "write-bigdecimal-in-scientific-notation",
+    OptionKind::Boolean,
+    "true",
+    "writing: decimals may have an exponent",
+);
+static RAW_CHARSET: OptionSpec =
+    OptionSpec::new("charset", OptionKind::Text, "UTF-8", "the encoding of a text");
+static RAW_ENDIANNESS: OptionSpec = OptionSpec::new(
+    "endianness",
+    OptionKind::Choice(&["big-endian", "little-endian"]),
+    "big-endian",
+    "the order of the bytes of a number",
+);
+static SCHEMA_INCLUDE: OptionSpec = OptionSpec::new(
+    "schema-include",
+    OptionKind::Boolean,
+    "false",
+    "reading: events have their schema beside the payload",
+);
+static DATABASE_INCLUDE: OptionSpec =
+    OptionSpec::new("database.include", OptionKind::Text, "", "a pattern of the databases that are read");
+static TABLE_INCLUDE: OptionSpec =
+    OptionSpec::new("table.include", OptionKind::Text, "", "a pattern of the tables that are read");
+static REGISTRY_URI: OptionSpec =
+    OptionSpec::new("uri", OptionKind::Text, "", "no effect: the catalog's registry");
+static REGISTRY_NAMESPACE: OptionSpec =
+    OptionSpec::new("namespace", OptionKind::Text, "", "the namespace of the group; without it the scope");
+static REGISTRY_GROUP: OptionSpec =
+    OptionSpec::new("group-id", OptionKind::Text, "", "the group; without it the stream");
+static REGISTRY_FORMAT: OptionSpec = OptionSpec::new(
+    "format",
+    OptionKind::Choice(&["Avro", "Json", "Protobuf"]),
+    "Avro",
+    "writing: the format of events; reading uses the group's",
+);
+static AUTH_TYPE: OptionSpec = OptionSpec::new("security.auth-type", OptionKind::Text, "", OF_CATALOG);
+static AUTH_TOKEN: OptionSpec = OptionSpec::new("security.auth-token", OptionKind::Text, "", OF_CATALOG);
+static HOSTNAME: OptionSpec = OptionSpec::new(
+    "security.validate-hostname",
+    OptionKind::Choice(&["true"]),
+    "true",
+    "host names are always verified",
+);
+static TRUST_STORE: OptionSpec = OptionSpec::new("security.trust-store", OptionKind::Text, "", OF_CATALOG);
+
+/// The formats.
+pub(crate) static FORMATS: &[FormatSpec] = &[
+    FormatSpec {
+        name: "pravega-registry",
+        options: &[
+            &REGISTRY_URI,
+            &REGISTRY_NAMESPACE,
+            &REGISTRY_GROUP,
+            &REGISTRY_FORMAT,
+            &MISSING,
+            &IGNORE,
+            &TIMESTAMPS,
+            &NULL_KEY_MODE,
+            &NULL_KEY_LITERAL,
+            &PLAIN_DECIMALS,
+            &AUTH_TYPE,
+            &AUTH_TOKEN,
+            &HOSTNAME,
+            &TRUST_STORE,
+        ],
+    },
+    FormatSpec { name: "avro", options: &[&AVRO_ENCODING, &AVRO_TIMESTAMPS, &AVRO_CODEC] },
+    FormatSpec {
+        name: "json",
+        options: &[
+            &MISSING,
+            &IGNORE,
+            &TIMESTAMPS,
+            &NULL_KEY_MODE,
+            &NULL_KEY_LITERAL,
+            &PLAIN_DECIMALS,
+            &IGNORE_NULLS,
+            &JSON_PARSER,
+        ],
+    },
+    FormatSpec { name: "protobuf", options: &[&MESSAGE, &IGNORE, &PROTOBUF_DEFAULTS, &PROTOBUF_NULLS] },
+    FormatSpec {
+        name: "csv",
+        options: &[
+            &CSV_DELIMITER,
+            &CSV_NO_QUOTES,
+            &CSV_QUOTE,
+            &CSV_COMMENTS,
+            &IGNORE,
+            &CSV_ARRAYS,
+            &CSV_ESCAPE,
+            &CSV_NULL,
+            &CSV_DECIMALS,
+        ],
+    },
+    FormatSpec { name: "raw", options: &[&RAW_CHARSET, &RAW_ENDIANNESS] },
+    FormatSpec {
+        name: "debezium-json",
+        options: &[
+            &SCHEMA_INCLUDE,
+            &IGNORE,
+            &TIMESTAMPS,
+            &NULL_KEY_MODE,
+            &NULL_KEY_LITERAL,
+            &PLAIN_DECIMALS,
+            &IGNORE_NULLS,
+        ],
+    },
+    FormatSpec {
+        name: "canal-json",
+        options: &[
+            &DATABASE_INCLUDE,
+            &TABLE_INCLUDE,
+            &IGNORE,
+            &TIMESTAMPS,
+            &NULL_KEY_MODE,
+            &NULL_KEY_LITERAL,
+            &PLAIN_DECIMALS,
+            &IGNORE_NULLS,
+        ],
+    },
+    FormatSpec {
+        name: "maxwell-json",
+        options: &[&IGNORE, &TIMESTAMPS, &NULL_KEY_MODE, &NULL_KEY_LITERAL, &PLAIN_DECIMALS, &IGNORE_NULLS],
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_a_format_are_checked() {
+        let given = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        let json = format_options("json", &given(&[("timestamp-format.standard", "iso-8601")])).unwrap();
+        assert_eq!(json.options.get("timestamp-format.standard"), Some("ISO-8601"));
+        assert_eq!(json.options.get("map-null-key.literal"), Some("null"));
+        for (format, pairs, expected) in [
+            ("jsom", &[][..], "formats are pravega-registry, avro, json"),
+            ("json", &[("schema-include", "true")], "unknown option 'json.schema-include'"),
+            (
+                "json",
+                &[("ignore-parse-errors", "true"), ("fail-on-missing-field", "true")],
+                "cannot both be true",
+            ),
+            ("avro", &[("encoding", "json")], "use binary"),
+        ] {
+            let error = format_options(format, &given(pairs)).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn keys_of_a_format_are_unique() {
+        for format in FORMATS {
+            let mut keys: Vec<&str> = format.options.iter().map(|spec| spec.key).collect();
+            keys.sort_unstable();
+            assert!(keys.windows(2).all(|pair| pair.first() != pair.last()), "{}", format.name);
+        }
+    }
+}
