@@ -1,13 +1,13 @@
 //! SQL over streams: a catalog in which scopes are databases and streams with schemas are tables, and queries
 //! in Flink's dialect. The only crate that depends on DataFusion.
 //!
-//! A [`Session`] executes statements and returns [`StatementResult`]s. Catalog statements (CREATE CATALOG,
-//! USE, SHOW, DESCRIBE) are executed here; queries are planned and executed by DataFusion. Tables are looked
-//! up for each statement, so schemas are never cached. A query is bounded: it reads the events that were in
-//! the streams when it started.
+//! A [`Session`] executes statements and returns [`StatementResult`]s. Queries, also those of INSERT, are
+//! planned and executed by DataFusion; all else here. Tables are looked up for each statement, so schemas
+//! are never cached. A query is bounded: it reads the events that were in the streams when it started. The
+//! rows of an INSERT are one transaction.
 //!
-//! The registry group of a stream determines its rows: an Avro or JSON event is a row; a changelog in
-//! Debezium's JSON is read as the current rows of its table ([`CurrentRows`]).
+//! What CREATE TABLE said of a stream, or else its registry group, determines its rows: an event is a row,
+//! or a change log is read as the rows that it leaves ([`CurrentRows`]).
 //!
 //! ```no_run
 //! use kulya_registry::prelude::*;
