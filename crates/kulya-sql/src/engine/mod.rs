@@ -200,6 +200,7 @@ impl QueryEngine {
             .build();
         let context = SessionContext::new_with_state(state);
         functions::register_bounded(&context, self.limits.column_bytes());
+        functions::register_time(&context);
         context
     }
 }

@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The smallest number of records that the files have together.
-const MIN_RECORDS: usize = 60;
+const MIN_RECORDS: usize = 200;
 
 struct Record {
     /// The number of its first line.
