@@ -1,5 +1,6 @@
 //! Flink's own parser, which `cargo xtask flink-parser` starts: what it accepts, and where it refuses.
 
+use std::collections::{HashMap, HashSet};
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
 
@@ -60,4 +61,60 @@ fn flink_parser_tells_kinds_and_positions() {
         assert_eq!((refusal.line, refusal.column), (line, column), "{statement}");
         assert!(refusal.message.starts_with(message), "{statement}: {}", refusal.message);
     }
+}
+
+/// The statements of this crate's test files: those that are executed, and those of the parser's tests.
+fn statements() -> Vec<String> {
+    let parsers = ["accepted.txt", "refused.txt"].map(|name| {
+        let path = format!("{}/src/dialect/tests/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).unwrap()
+    });
+    let statement = |block: &str| block.split_once("\n=>\n").map(|(statement, _)| statement.to_owned());
+    let mut statements: Vec<String> =
+        parsers.iter().flat_map(|text| text.split_terminator("\n----\n").filter_map(statement)).collect();
+    statements.extend(crate::slt::all_statements());
+    let mut seen = HashSet::new();
+    statements.retain(|statement| seen.insert(statement.clone()));
+    statements
+}
+
+/// What only one of the two parsers accepts stands in a file, each statement after the name of its rule:
+///
+/// - more than Flink: forms of SQLite, DuckDB and PostgreSQL that users try, and names that are unambiguous;
+/// - not supported yet: Flink has it, and Kulya refuses it by name;
+/// - refused by Flink after parsing: types, names and arguments that its validation does not know;
+/// - without a meaning: its grammar lets it pass, and nothing executes it.
+///
+/// `KULYA_REGENERATE=1` adds what is missing, with `?` for the rule.
+#[test]
+#[ignore = "needs Flink's parser: cargo xtask flink-parser"]
+fn flink_parser_accepts_the_same_statements_but_for_named_rules() {
+    let path = format!("{}/tests/data/flink_differences.txt", env!("CARGO_MANIFEST_DIR"));
+    let known = std::fs::read_to_string(&path).unwrap();
+    let rules: HashMap<&str, &str> =
+        known.lines().filter_map(|line| line.split_once(": ").map(|(rule, text)| (text, rule))).collect();
+    let mut parser = FlinkParser::connect();
+    let (mut found, mut unknown, mut count) = (Vec::new(), Vec::new(), 0);
+    for statement in statements() {
+        count += 1;
+        let (ours, flinks) = (kulya_sql::parse_statements(&statement), parser.parse(&statement));
+        if ours.is_ok() == flinks.is_ok() {
+            continue;
+        }
+        let by = if ours.is_ok() { "Kulya accepts" } else { "Flink accepts" };
+        let text = format!("{by} {}", serde_json::to_string(&statement).unwrap());
+        let rule = rules.get(text.as_str()).copied().unwrap_or("?");
+        if rule == "?" {
+            let ours = ours.err().map(|error| error.to_string());
+            unknown.push(format!("{text}: {ours:?} {:?}", flinks.err()));
+        }
+        found.push(format!("{rule}: {text}"));
+    }
+    found.sort();
+    if std::env::var_os("KULYA_REGENERATE").is_some() {
+        std::fs::write(&path, found.join("\n") + "\n").unwrap();
+    }
+    assert!(unknown.is_empty(), "{} of {count} statements:\n{}", unknown.len(), unknown.join("\n"));
+    assert_eq!(found, known.lines().collect::<Vec<_>>(), "what is no difference any more is removed");
+    assert!(count >= 450, "{count} statements");
 }

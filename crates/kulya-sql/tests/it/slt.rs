@@ -106,6 +106,15 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
+/// Returns the statements of all files.
+pub(crate) fn all_statements() -> Vec<String> {
+    let of_file = |file: PathBuf| {
+        let records = records(&std::fs::read_to_string(file).unwrap());
+        records.into_iter().map(|record| record.sql).collect::<Vec<_>>()
+    };
+    files().into_iter().flat_map(of_file).collect()
+}
+
 /// Opens the same store for every catalog.
 struct SameStore(CatalogBackend);
 
