@@ -30,7 +30,14 @@ pub(crate) async fn run(settings: Settings, args: SqlArgs) -> Result<()> {
     let services = match &folder {
         // CREATE CATALOG may name the store
         Some(path) if !is_store_named && !path.exists() => None,
-        _ => Some(open_services(open_store(address, false).await?).await?),
+        _ => {
+            let is_new = folder.as_ref().is_some_and(|path| !path.exists());
+            let store = open_store(address, true).await?;
+            if let Some(path) = folder.as_ref().filter(|_| is_new) {
+                eprintln!("a new store in folder {}: CREATE DATABASE is the first statement", path.display());
+            }
+            Some(open_services(store).await?)
+        }
     };
     let text = match (args.execute, args.file) {
         (Some(text), _) => Some(text),

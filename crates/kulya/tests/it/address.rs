@@ -99,6 +99,19 @@ fn sql_on_a_remote_catalog_needs_no_folder() {
     assert_eq!(server.interrupt(), Some(0));
 }
 
+/// A newcomer names a folder and brings data in the first line.
+#[test]
+fn sql_makes_a_new_folder_and_says_so() {
+    let folder = tempdir().unwrap();
+    let sql =
+        |text: &str| run(&mut command(folder.path(), &["sql", "--data", "new", "-o", "csv", "-e", text]));
+    let ran = sql("CREATE DATABASE d; CREATE TABLE d.t (a INT, b STRING); INSERT INTO d.t VALUES (1, 'x')");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.err.starts_with("a new store in folder new: "), "{ran:?}");
+    let ran = sql("SELECT * FROM d.t");
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("a,b\n1,x\n", ""));
+}
+
 /// A limit without a flag is unchanged, `none` removes a limit; in a folder and behind a server.
 #[test]
 fn update_changes_only_the_given_limits() {

@@ -31,7 +31,6 @@ fn invalid_folders_settings_and_addresses() {
     for (args, messages) in [
         (&["sql", "-e", "SHOW TABLES"][..], &["no database is selected"][..]),
         (&["sql", "-e", "SELECT * FROM d.t"], &["folder kulya-data does not exist", "kulya demo"]),
-        (&["sql", "--data", "kulya-data", "-e", "SELECT 1"], &["folder kulya-data does not exist"]),
         (&["stream", "read", "s/t"], &["folder kulya-data does not exist"]),
         (&["serve", "--data", "photos"], &["folder photos is not empty and contains no Kulya store"]),
         (&["serve", "--data", "photos/cat.jpg"], &["photos/cat.jpg", "not a folder"]),
