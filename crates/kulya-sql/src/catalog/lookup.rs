@@ -25,20 +25,28 @@ pub(crate) async fn find_table(
         let spec = stored_spec(name, ddl)?;
         TableDefinition::of_spec(&backend.registry, (database, name), Arc::new(spec), default_format)
     };
-    let stored = backend.stored_table((database, name)).await?;
-    if let Some(stored) = stored.as_ref().filter(|stored| stored.names_streams) {
-        return of_statement(&stored.ddl);
-    }
-    let stream = StreamId::new(database, name).map_err(|_| unknown())?;
-    match backend.store.segments(&stream).await {
-        Ok(_) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => return Err(unknown()),
+    let stream = StreamId::new(database, name).ok();
+    let segments = match &stream {
+        Some(stream) => backend.store.segments(stream).await.map(Some),
+        None => Ok(None),
+    };
+    let stream = match segments {
+        Ok(Some(_)) => stream,
+        Ok(None) => None,
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(error.into()),
-    }
-    if let Some(stored) = stored {
+    };
+    let Some(stream) = stream else {
+        // a table may have streams of other names
+        let stored = backend.stored_table((database, name)).await?;
+        let stored = stored.filter(|stored| stored.names_streams).ok_or_else(unknown)?;
+        return of_statement(&stored.ddl);
+    };
+    let group = backend.group(&stream).await?;
+    if let Some(stored) = backend.stored_table((database, name)).await? {
         return of_statement(&stored.ddl);
     }
-    let Some((group, properties)) = backend.group(&stream).await? else {
+    let Some((group, properties)) = group else {
         let what = format!(
             "stream {stream} has no schema: register one in namespace {database}, group {name}, to read it as a table"
         );

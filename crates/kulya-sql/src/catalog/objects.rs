@@ -146,7 +146,8 @@ fn read<T: DeserializeOwned>(kind: ObjectKind, name: &str, value: &[u8]) -> SqlR
     })
 }
 
-const SCOPE: &str = "_kulya";
+/// The scope of the registry, which whoever reads tables may read.
+const SCOPE: &str = "_schemaregistry";
 
 fn table() -> SqlResult<TableId> {
     Ok(TableId::system(SCOPE, "sql")?)

@@ -31,7 +31,7 @@ async fn captured_table_is_read_as_its_current_rows() {
     );
     let described = sql("USE shop; DESCRIBE `shop.public.item`");
     assert!(
-        described.contains("id,INT,false,PRI(id)\n") && described.contains("price,\"DECIMAL(8, 2)\",true,"),
+        described.contains("id,INT,false,PRI(id),,\n") && described.contains("price,\"DECIMAL(8, 2)\",true,"),
         "{described}"
     );
     client.batch_execute("TRUNCATE item; INSERT INTO item VALUES (7, 'seven', 7)").await.unwrap();
