@@ -45,6 +45,27 @@ pub struct Decoded {
     pub failed: Option<CodecError>,
 }
 
+impl Decoded {
+    /// Decodes events one by one, as [`BatchDecoder::decode`] does: until all are decoded, the decoder
+    /// `is_full`, or one fails.
+    pub(super) fn one_by_one<D>(
+        decoder: &mut D,
+        (events, number): (&[Bytes], u64),
+        is_full: impl Fn(&D) -> bool,
+        mut decode: impl FnMut(&mut D, &Bytes, u64) -> CodecResult<()>,
+    ) -> Self {
+        for (count, event) in events.iter().enumerate() {
+            if is_full(decoder) {
+                return Self { count, failed: None };
+            }
+            if let Err(error) = decode(decoder, event, number + count as u64) {
+                return Self { count, failed: Some(error) };
+            }
+        }
+        Self { count: events.len(), failed: None }
+    }
+}
+
 /// A batch of decoded rows.
 #[derive(Debug)]
 pub struct DecodedBatch {

@@ -210,15 +210,9 @@ impl BatchDecoder for ChangeLogRows {
     }
 
     fn decode(&mut self, events: &[Bytes], number: u64) -> Decoded {
-        for (count, event) in events.iter().enumerate() {
-            if self.is_full() {
-                return Decoded { count, failed: None };
-            }
-            if let Err(error) = self.push(event, number + count as u64) {
-                return Decoded { count, failed: Some(error) };
-            }
-        }
-        Decoded { count: events.len(), failed: None }
+        Decoded::one_by_one(self, (events, number), Self::is_full, |rows, event, number| {
+            rows.push(event, number)
+        })
     }
 
     fn flush(&mut self) -> CodecResult<Option<DecodedBatch>> {

@@ -53,16 +53,12 @@ impl<P: PayloadDecoder> BatchDecoder for PlainDecoder<P> {
     }
 
     fn decode(&mut self, events: &[Bytes], number: u64) -> Decoded {
-        for (count, event) in events.iter().enumerate() {
-            if self.payloads.is_full() {
-                return Decoded { count, failed: None };
-            }
-            match self.payloads.decode(event, &self.encoding) {
-                Ok(rows) => self.events.extend(number + count as u64, rows),
-                Err(error) => return Decoded { count, failed: Some(error) },
-            }
-        }
-        Decoded { count: events.len(), failed: None }
+        let is_full = |decoder: &Self| decoder.payloads.is_full();
+        Decoded::one_by_one(self, (events, number), is_full, |decoder, event, number| {
+            let rows = decoder.payloads.decode(event, &decoder.encoding)?;
+            decoder.events.extend(number, rows);
+            Ok(())
+        })
     }
 
     fn flush(&mut self) -> CodecResult<Option<DecodedBatch>> {
