@@ -62,8 +62,8 @@ impl ChangelogScan {
         let deserializer = Deserializer::new(registry, self.context.group.clone());
         for part in &self.parts {
             let mut reader = part.open();
-            while let Some(events) = reader.next().await? {
-                for (offset, event) in &events {
+            while let Some(chunk) = reader.next().await? {
+                for (offset, event) in &chunk.events {
                     let applied = match self.form {
                         EventForm::Json => current.apply(event),
                         EventForm::WithHeader => match decoded(&deserializer, event).await {

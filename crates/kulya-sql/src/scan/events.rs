@@ -15,7 +15,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use futures::TryStreamExt;
 use kulya_codec::arrow::{BatchDecoder, DecodedBatch, RowKind};
-use kulya_store::framing;
+use kulya_store::{ReadChunk, framing};
 use std::sync::Arc;
 
 /// A scan of one part.
@@ -103,10 +103,10 @@ impl RunningScan {
         while !self.is_done {
             let mut ready = Vec::new();
             match self.reader.next().await? {
-                Some(events) => {
-                    let (offsets, events): (Vec<u64>, Vec<Bytes>) = events.into_iter().unzip();
+                Some(chunk) => {
+                    let places = self.places_of(&chunk).await?;
+                    let (offsets, events): (Vec<u64>, Vec<Bytes>) = chunk.events.into_iter().unzip();
                     self.decoder.prepare(&events).await?;
-                    let places = self.places_of(&offsets, &events).await?;
                     self.decode(&offsets, &events, &places, &mut ready)?;
                 }
                 None => {
@@ -122,28 +122,19 @@ impl RunningScan {
     }
 
     /// Returns the places of events, if columns need them.
-    async fn places_of(&mut self, offsets: &[u64], events: &[Bytes]) -> SqlResult<Vec<EventPlace>> {
+    async fn places_of(&mut self, chunk: &ReadChunk) -> SqlResult<Vec<EventPlace>> {
         if !self.has_metadata {
             return Ok(Vec::new());
         }
-        let place = |(offset, event): (&u64, &Bytes)| EventPlace {
+        let place = |(offset, event): &(u64, Bytes)| EventPlace {
             offset: *offset,
             length: framing::framed_len(event.len()) as u32,
             millis: None,
         };
-        let mut places: Vec<EventPlace> = offsets.iter().zip(events).map(place).collect();
-        if self.scan.columns.contains(&ScanColumn::Metadata(MetadataKey::AppendTime))
-            && let Some(last) = places.last()
-        {
-            let end = last.offset + u64::from(last.length);
-            let mut from = places.first().map_or(end, |first| first.offset);
-            while from < end {
-                let times = self.reader.append_times(from, end).await?;
-                for place in places.iter_mut().filter(|place| place.offset >= from) {
-                    place.millis = times.at(place.offset).and_then(|time| time.as_millis().try_into().ok());
-                }
-                // the times reach further with each call
-                from = times.end().max(from + 1);
+        let mut places: Vec<EventPlace> = chunk.events.iter().map(place).collect();
+        if self.scan.columns.contains(&ScanColumn::Metadata(MetadataKey::AppendTime)) {
+            for (place, time) in places.iter_mut().zip(self.reader.times(chunk).await?) {
+                place.millis = time.and_then(|time| time.as_millis().try_into().ok());
             }
         }
         Ok(places)

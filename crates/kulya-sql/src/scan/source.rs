@@ -3,10 +3,12 @@
 
 use crate::SqlResult;
 use async_trait::async_trait;
-use bytes::Bytes;
-use kulya_store::{AppendTimes, BoundedSegment, EventPointer, SegmentId, SegmentInfo, StreamStore, framing};
+use kulya_store::{
+    BoundedSegment, EventPointer, ReadChunk, SegmentId, SegmentInfo, StreamStore, chunk_times, framing,
+};
 use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The maximum size of a read from the store, in bytes.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -30,14 +32,14 @@ pub(crate) trait SourcePart: Debug + Send + Sync {
 /// A reader of a part.
 #[async_trait]
 pub(crate) trait EventReader: Send {
-    /// Returns the next events with their offsets; `None` after the last ones. Cancel-safe.
-    async fn next(&mut self) -> SqlResult<Option<Vec<(u64, Bytes)>>>;
+    /// Returns the next events; `None` after the last ones. Cancel-safe.
+    async fn next(&mut self) -> SqlResult<Option<ReadChunk>>;
 
-    /// Returns when the events from offset `from` to `to` were committed; it may end before `to`.
+    /// Returns when each event of a chunk was committed; `None` for one that was truncated meanwhile.
     ///
     /// # Errors
     /// `NotSupported` if the store does not know it.
-    async fn append_times(&mut self, from: u64, to: u64) -> SqlResult<AppendTimes>;
+    async fn times(&mut self, chunk: &ReadChunk) -> SqlResult<Vec<Option<Duration>>>;
 }
 
 /// Returns segments of a stream as parts.
@@ -78,11 +80,11 @@ struct SegmentReader {
 
 #[async_trait]
 impl EventReader for SegmentReader {
-    async fn next(&mut self) -> SqlResult<Option<Vec<(u64, Bytes)>>> {
-        Ok(self.segment.next(&*self.store, CHUNK_BYTES).await?.map(|chunk| chunk.events))
+    async fn next(&mut self) -> SqlResult<Option<ReadChunk>> {
+        Ok(self.segment.next(&*self.store, CHUNK_BYTES).await?)
     }
 
-    async fn append_times(&mut self, from: u64, to: u64) -> SqlResult<AppendTimes> {
-        Ok(self.store.append_times(&self.segment.segment.id, from, to).await?)
+    async fn times(&mut self, chunk: &ReadChunk) -> SqlResult<Vec<Option<Duration>>> {
+        Ok(chunk_times(&*self.store, &self.segment.segment.id, chunk).await?)
     }
 }
