@@ -197,6 +197,8 @@ impl Exporter {
             compatibility: group.compatibility.clone(),
             timestamp: group.timestamp,
             deleted,
+            // REST v1 has self-contained schemas only
+            unresolved: None,
         });
         group.next += 1;
         self.step = Step::Schemas(group);

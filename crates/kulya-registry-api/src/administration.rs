@@ -4,10 +4,10 @@
 use crate::{RegistryResult, SchemaRegistry};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use kulya_schema::compatibility::Refusal;
+use kulya_schema::compatibility::{Refusal, Warning};
 use kulya_schema::{
     CodecType, Compatibility, Difference, EncodingId, Field, GroupId, GroupProperties, Incompatibility,
-    Rules, SchemaInfo, VersionInfo,
+    Reference, Rules, SchemaInfo, Unresolved, VersionInfo,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -76,8 +76,56 @@ pub trait RegistryAdministration: SchemaRegistry {
     /// §2.2). Succeeds also when it is deleted already.
     ///
     /// # Errors
-    /// `NotFound` when there is no such group or version.
+    /// `NotFound` when there is no such group or version, `Referenced` when other schemas refer to it.
     async fn delete_schema(&self, group: &GroupId, id: u32) -> RegistryResult<()>;
+    /// Deletes a version like [`delete_schema`](Self::delete_schema), even if other schemas refer to it.
+    /// Those stay as they are: they are stored self-contained.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such group or version.
+    async fn force_delete_schema(&self, group: &GroupId, id: u32) -> RegistryResult<()>;
+    /// Deletes a group like [`delete_group`](SchemaRegistry::delete_group), even if schemas of other groups
+    /// refer to its schemas.
+    async fn force_delete_group(&self, group: &GroupId) -> RegistryResult<()>;
+    /// Registers a schema that refers to others, or finds it when it is registered already. It is compared,
+    /// identified and returned to readers in its self-contained form;
+    /// [`registered_schema`](Self::registered_schema)
+    /// returns what was sent.
+    ///
+    /// # Errors
+    /// As [`add_schema`](SchemaRegistry::add_schema), and `InvalidInput` when a reference does not lead to a
+    /// live version, or does not fit the schema; `Denied` when the caller may not read a group that it refers
+    /// to.
+    async fn add_schema_with_references(
+        &self,
+        group: &GroupId,
+        schema: SchemaInfo,
+        references: Vec<Reference>,
+    ) -> RegistryResult<VersionInfo>;
+    /// Returns a schema that refers to others in its self-contained form. Adds nothing.
+    ///
+    /// # Errors
+    /// `InvalidInput` and `Denied` as [`add_schema_with_references`](Self::add_schema_with_references).
+    async fn resolve_references(
+        &self,
+        schema: SchemaInfo,
+        references: Vec<Reference>,
+    ) -> RegistryResult<SchemaInfo>;
+    /// Returns a version with the schema as it was sent and its references, also a deleted one.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such group or version.
+    async fn registered_schema(&self, group: &GroupId, id: u32) -> RegistryResult<RegisteredSchema>;
+    /// Returns a page of the live versions that refer to a version, in a stable order.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such group or version.
+    async fn referenced_by(
+        &self,
+        group: &GroupId,
+        id: u32,
+        page: &PageRequest,
+    ) -> RegistryResult<Page<Referrer>>;
     /// Returns the groups of a namespace that contain a schema, with its version in each.
     ///
     /// # Errors
@@ -182,13 +230,15 @@ pub struct GroupChange {
     pub previous: Option<GroupProperties>,
 }
 
-/// The policy and rules of a check, where they are to differ from the group's.
+/// The policy and rules of a check, where they are to differ from the group's, and what the schema refers to.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CheckOptions {
     /// The policy; `None` for the group's.
     pub compatibility: Option<Compatibility>,
     /// The rules; `None` for the group's.
     pub rules: Option<Rules>,
+    /// The schemas that the schema refers to.
+    pub references: Vec<Reference>,
 }
 
 /// The result of a check.
@@ -203,6 +253,9 @@ pub struct Verdict {
     /// The reasons why a new schema would be refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
+    /// What the policy accepts, and may still be a mistake: changed logical types of Avro.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 /// A version in a list of versions.
@@ -213,6 +266,33 @@ pub struct VersionEntry {
     pub version_info: VersionInfo,
     /// Whether the version is deleted.
     pub deleted: bool,
+}
+
+/// A version as it was registered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegisteredSchema {
+    /// The schema as it was sent.
+    pub schema_info: SchemaInfo,
+    /// The version.
+    pub version_info: VersionInfo,
+    /// Whether the version is deleted.
+    pub deleted: bool,
+    /// The schemas that it refers to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<Reference>,
+}
+
+/// A version that refers to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Referrer {
+    /// The namespace of its group.
+    pub namespace: String,
+    /// The name of its group.
+    pub group: String,
+    /// The version.
+    pub version_info: VersionInfo,
 }
 
 /// The differences of two schemas, and their compatibility in both directions.
@@ -324,7 +404,7 @@ pub enum ExportLine {
     },
     /// A schema of the last group.
     Schema {
-        /// The schema as it was registered.
+        /// The schema as it was registered; with references, in its self-contained form.
         schema_info: SchemaInfo,
         /// The version.
         version_info: VersionInfo,
@@ -335,6 +415,9 @@ pub enum ExportLine {
         /// Whether the version is deleted.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         deleted: bool,
+        /// For a schema with references: what was sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unresolved: Option<Unresolved>,
     },
     /// An encoding of the last group.
     Encoding {

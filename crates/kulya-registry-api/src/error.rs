@@ -20,6 +20,9 @@ pub enum RegistryErrorKind {
     FormatMismatch,
     /// The codec is not registered with the group: add it first.
     CodecUnknown,
+    /// Other schemas refer to the schema or to one of the group, so it is not deleted: delete those first, or
+    /// force the deletion.
+    Referenced,
     /// The caller lacks a permission, which the text names.
     Denied,
     /// The request or the schema itself is invalid: correct it.

@@ -29,6 +29,9 @@ pub trait SchemaRegistry: Send + Sync + 'static {
     /// Returns all groups of a namespace, in name order.
     async fn groups(&self, namespace: &str) -> RegistryResult<Vec<(GroupId, GroupProperties)>>;
     /// Deletes a group with all its schemas and encodings; succeeds also when there is none.
+    ///
+    /// # Errors
+    /// `Referenced` when schemas of other groups refer to one of this group.
     async fn delete_group(&self, group: &GroupId) -> RegistryResult<()>;
 
     /// Registers a schema, or finds it when it is registered already.
@@ -61,7 +64,8 @@ pub trait SchemaRegistry: Send + Sync + 'static {
         group: &GroupId,
         type_name: Option<&str>,
     ) -> RegistryResult<Vec<SchemaWithVersion>>;
-    /// Returns a schema by its id, also a deleted one.
+    /// Returns a schema by its id, also a deleted one. A schema with references is returned self-contained,
+    /// as everywhere in this trait.
     ///
     /// # Errors
     /// `NotFound` when there is no such group or schema.

@@ -4,24 +4,24 @@ use crate::changelog;
 use crate::error::{contended, invalid_input, invalid_page_token, not_found, unless_deleted};
 use crate::export_import;
 use crate::keys;
+use crate::lifecycle::IfReferenced;
 use crate::paging::{MAX_ITEMS, page_limit};
 use crate::records::{self, GroupRecord};
 use crate::registry::Registry;
 use crate::schemas::check_format;
-use crate::snapshot::format_kind;
 use crate::table::MAX_ATTEMPTS;
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
 use kulya_registry_api::administration::{
     Change, ChangeEvent, CheckOptions, Comparison, ExportLine, GroupChange, ImportSummary, OnConflict, Page,
-    PageRequest, RegistryAdministration, SchemaReferences, Search, SearchHit, Verdict, VersionEntry,
+    PageRequest, Referrer, RegisteredSchema, RegistryAdministration, SchemaReferences, Search, SearchHit,
+    Verdict, VersionEntry,
 };
 use kulya_registry_api::{RegistryResult, SchemaRegistry};
 use kulya_schema::{
-    GroupId, GroupProperties, Rules, SchemaInfo, StrictRules, VersionInfo, compatibility,
+    GroupId, GroupProperties, Reference, Rules, SchemaInfo, StrictRules, VersionInfo, compatibility,
     difference_with_budget, pretty_print, validation,
 };
-use kulya_store::{Condition, TableChange};
 use std::sync::Arc;
 
 /// Makes a page of up to `limit + 1` items: the extra item shows that there is a next page.
@@ -120,6 +120,10 @@ impl RegistryAdministration for Registry {
         options: CheckOptions,
     ) -> RegistryResult<Verdict> {
         let runner = self.workers.runner();
+        let schema = match options.references.as_slice() {
+            [] => schema,
+            _ => self.resolve(&runner, schema, options.references).await?.schema,
+        };
         let canonical = self.canonicalize(&runner, schema).await?;
         let snapshot = self.snapshot(group).await?;
         check_format(&snapshot, &canonical.schema)?;
@@ -130,9 +134,11 @@ impl RegistryAdministration for Registry {
         if let Some(rules) = options.rules {
             context.rules = rules;
         }
-        let registered = snapshot.find(&canonical).await?;
-        let refusal = self.check_addition(&snapshot, &runner, &canonical, &context).await?.err();
-        Ok(Verdict { compatible: registered.is_some() || refusal.is_none(), registered, refusal })
+        let registered = self.find_registered(&snapshot, &runner, &canonical).await?;
+        let (verdict, warnings) = self.check_with_warnings(&snapshot, &runner, &canonical, &context).await?;
+        let refusal = verdict.err();
+        let compatible = registered.is_some() || refusal.is_none();
+        Ok(Verdict { compatible, registered, refusal, warnings })
     }
 
     async fn versions_page(
@@ -180,27 +186,57 @@ impl RegistryAdministration for Registry {
     }
 
     async fn delete_schema(&self, group: &GroupId, id: u32) -> RegistryResult<()> {
-        let _lock = self.cache.lock_group(group).await;
-        for _ in 0..MAX_ATTEMPTS {
-            let mut snapshot = self.snapshot(group).await?;
-            let record = snapshot.schema(id).await?;
-            if !snapshot.record_mut().deleted.insert(id) {
-                return Ok(());
-            }
-            let schema = &record.schema;
-            let fingerprint = keys::fingerprint(
-                snapshot.record.incarnation,
-                &record.fingerprint,
-                format_kind(&schema.format),
-                &schema.type_name,
-            );
-            let remove_fingerprint = TableChange::remove(&self.table.id, fingerprint, Condition::Any);
-            let event = ChangeEvent::SchemaDeleted { version_info: record.version.clone() };
-            if snapshot.commit(vec![remove_fingerprint], event, self.now_ms()).await? {
-                return Ok(());
-            }
+        self.delete_version(group, id, IfReferenced::Refuse).await
+    }
+
+    async fn force_delete_schema(&self, group: &GroupId, id: u32) -> RegistryResult<()> {
+        self.delete_version(group, id, IfReferenced::Delete).await
+    }
+
+    async fn force_delete_group(&self, group: &GroupId) -> RegistryResult<()> {
+        self.delete_group_records(group, IfReferenced::Delete).await
+    }
+
+    async fn add_schema_with_references(
+        &self,
+        group: &GroupId,
+        schema: SchemaInfo,
+        references: Vec<Reference>,
+    ) -> RegistryResult<VersionInfo> {
+        let added = self.find_or_add(group, schema, references).await;
+        added.map_err(|error| self.redact_refusal(group, error))
+    }
+
+    async fn resolve_references(
+        &self,
+        schema: SchemaInfo,
+        references: Vec<Reference>,
+    ) -> RegistryResult<SchemaInfo> {
+        validation::check_schema(&schema).map_err(invalid_input)?;
+        if references.is_empty() {
+            return Ok(schema);
         }
-        Err(contended(format!("group {group}")))
+        Ok(self.resolve(&self.workers.runner(), schema, references).await?.schema)
+    }
+
+    async fn registered_schema(&self, group: &GroupId, id: u32) -> RegistryResult<RegisteredSchema> {
+        let snapshot = self.snapshot(group).await?;
+        let record = snapshot.schema(id).await?;
+        Ok(RegisteredSchema {
+            schema_info: snapshot.unresolved(&record).await?,
+            version_info: record.version.clone(),
+            deleted: snapshot.record.deleted.contains(id),
+            references: record.references.clone(),
+        })
+    }
+
+    async fn referenced_by(
+        &self,
+        group: &GroupId,
+        id: u32,
+        page: &PageRequest,
+    ) -> RegistryResult<Page<Referrer>> {
+        self.referrers_page(group, id, page).await
     }
 
     async fn schema_references(
@@ -208,10 +244,12 @@ impl RegistryAdministration for Registry {
         namespace: &str,
         schema: SchemaInfo,
     ) -> RegistryResult<SchemaReferences> {
-        let canonical = self.canonicalize(&self.workers.runner(), schema).await?;
+        let runner = self.workers.runner();
+        let canonical = self.canonicalize(&runner, schema).await?;
         let mut found = SchemaReferences::new();
         for (id, _) in self.groups(namespace).await? {
-            let version = async { self.snapshot(&id).await?.find(&canonical).await };
+            let version =
+                async { self.find_registered(&self.snapshot(&id).await?, &runner, &canonical).await };
             if let Some(version) = unless_deleted(version.await)?.flatten() {
                 found.insert(id.name, version);
             }

@@ -126,7 +126,13 @@ impl Weighter<(u64, u32), Arc<SchemaRecord>> for SchemaWeighter {
     fn weight(&self, _: &(u64, u32), record: &Arc<SchemaRecord>) -> u64 {
         let properties: usize =
             record.schema.properties.iter().map(|(key, value)| key.len() + value.len()).sum();
-        (record.schema.data.len() + record.schema.type_name.len() + properties) as u64 + OVERHEAD_BYTES
+        let references: usize = record
+            .references
+            .iter()
+            .map(|reference| reference.name.len() + reference.namespace.len() + reference.group.len() + 100)
+            .sum();
+        let bytes = record.schema.data.len() + record.schema.type_name.len() + properties + references;
+        bytes as u64 + OVERHEAD_BYTES
     }
 }
 

@@ -9,7 +9,7 @@ use crate::snapshot::GroupSnapshot;
 use crate::worker_pool::JobRunner;
 use kulya_registry_api::RegistryResult;
 use kulya_schema::compatibility::{
-    self, AddCheck, CompatibilityContext, EquivalentVersions, ReadCheck, Refusal,
+    self, AddCheck, CompatibilityContext, EquivalentVersions, ReadCheck, Refusal, Warning,
 };
 use kulya_schema::{Budget, CanonicalSchema, Compatibility, PreparedSchema, VersionInfo};
 use std::sync::Arc;
@@ -60,6 +60,9 @@ impl Check for ReadCheck {
     }
 }
 
+/// How a schema that is not registered is prepared.
+type Prepare = fn(&CanonicalSchema, &CompatibilityContext, &Budget) -> kulya_schema::Result<PreparedSchema>;
+
 /// The schema of a group of equivalent versions.
 enum Candidate {
     Cached(Arc<PreparedSchema>),
@@ -75,16 +78,40 @@ impl Registry {
         canonical: &Arc<CanonicalSchema>,
         context: &CompatibilityContext,
     ) -> RegistryResult<Result<(), Refusal>> {
-        let new = self.prepare(runner, canonical, context).await?;
+        Ok(self.check_versions(snapshot, runner, canonical, context, |check| check).await?.0)
+    }
+
+    /// Checks like [`Self::check_addition`], and returns what the policy accepts and may still be a mistake.
+    pub(crate) async fn check_with_warnings(
+        &self,
+        snapshot: &GroupSnapshot<'_>,
+        runner: &JobRunner,
+        canonical: &Arc<CanonicalSchema>,
+        context: &CompatibilityContext,
+    ) -> RegistryResult<(Result<(), Refusal>, Vec<Warning>)> {
+        self.check_versions(snapshot, runner, canonical, context, AddCheck::with_warnings).await
+    }
+
+    async fn check_versions(
+        &self,
+        snapshot: &GroupSnapshot<'_>,
+        runner: &JobRunner,
+        canonical: &Arc<CanonicalSchema>,
+        context: &CompatibilityContext,
+        configure: impl FnOnce(AddCheck) -> AddCheck,
+    ) -> RegistryResult<(Result<(), Refusal>, Vec<Warning>)> {
+        let new = self.prepare(runner, canonical, context, PreparedSchema::new).await?;
         let type_name = &canonical.schema.type_name;
         let versions = snapshot.versions_to_check(context, type_name).await?;
-        let check = AddCheck::new(context, type_name, versions.iter());
-        let verdict = self.compare_versions(snapshot, runner, new, context, versions, check).await?.finish();
+        let check = configure(AddCheck::new(context, type_name, versions.iter()));
+        let mut check = self.compare_versions(snapshot, runner, new, context, versions, check).await?;
+        let warnings = check.take_warnings();
+        let verdict = check.finish();
         if verdict.is_ok() {
             // some groups accept what could not be decided; no group accepts what was not compared
             runner.budget().try_spend(0, type_name).map_err(invalid_input)?;
         }
-        Ok(verdict)
+        Ok((verdict, warnings))
     }
 
     /// Checks whether a reader with this schema can read the group, by the group's policy.
@@ -95,7 +122,7 @@ impl Registry {
         canonical: &Arc<CanonicalSchema>,
         context: &CompatibilityContext,
     ) -> RegistryResult<bool> {
-        let reader = self.prepare(runner, canonical, context).await?;
+        let reader = self.prepare(runner, canonical, context, PreparedSchema::new_reader).await?;
         if context.compatibility == Compatibility::AllowAny {
             return Ok(true);
         }
@@ -109,11 +136,11 @@ impl Registry {
         runner: &JobRunner,
         canonical: &Arc<CanonicalSchema>,
         context: &CompatibilityContext,
+        prepare: Prepare,
     ) -> RegistryResult<Arc<PreparedSchema>> {
         let (canonical, context) = (Arc::clone(canonical), context.clone());
         let bytes = canonical.schema.data.len();
-        let prepared =
-            runner.run_linear(bytes, move |budget| PreparedSchema::new(&canonical, &context, budget)).await?;
+        let prepared = runner.run_linear(bytes, move |budget| prepare(&canonical, &context, budget)).await?;
         prepared.map(Arc::new).map_err(invalid_input)
     }
 

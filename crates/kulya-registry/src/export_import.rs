@@ -3,6 +3,9 @@
 //! An import writes the records of a group in batches, under an incarnation that no group has yet; the last
 //! commit adds the group's record. So the whole group appears at once or, when the import fails before, not
 //! at all.
+//!
+//! A schema with references is exported in its self-contained form too, so that it can be imported before,
+//! and without, the groups that it refers to.
 
 use crate::cache::VersionList;
 use crate::error::{invalid_input, missing_record, unless_deleted};
@@ -16,7 +19,10 @@ use kulya_registry_api::administration::{
     ChangeEvent, EXPORT_VERSION, ExportLine, ImportSummary, OnConflict,
 };
 use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
-use kulya_schema::{CodecType, Compatibility, GroupId, GroupProperties, SchemaInfo, VersionInfo, validation};
+use kulya_schema::references::check_references;
+use kulya_schema::{
+    CodecType, Compatibility, GroupId, GroupProperties, SchemaInfo, Unresolved, VersionInfo, validation,
+};
 use kulya_store::TableChange;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -185,12 +191,21 @@ impl Exporter {
             end += 1;
             let record = snapshot.schema(id).await?;
             bytes += record.schema.data.len();
+            let unresolved = match record.references.as_slice() {
+                [] => None,
+                references => {
+                    let schema_data = snapshot.unresolved(&record).await?.data;
+                    bytes += schema_data.len();
+                    Some(Unresolved { schema_data, references: references.to_vec() })
+                }
+            };
             lines.push_back(ExportLine::Schema {
                 schema_info: record.schema.clone(),
                 version_info: record.version.clone(),
                 compatibility: record.compatibility.clone(),
                 timestamp: record.timestamp_ms,
                 deleted: group.deleted.contains(id),
+                unresolved,
             });
         }
         drop(snapshot);
@@ -279,10 +294,10 @@ pub(crate) async fn import(
                             compatibility,
                             timestamp,
                             deleted,
+                            unresolved,
                         }) => {
-                            import
-                                .add_schema(schema_info, version_info, compatibility, timestamp, deleted)
-                                .await?;
+                            let policy = (compatibility, timestamp);
+                            import.add_schema(schema_info, version_info, policy, deleted, unresolved).await?;
                         }
                         _ => return Err(truncated(&format!("schema {number} of group {}", import.id))),
                     }
@@ -355,11 +370,19 @@ impl<'a> GroupImport<'a> {
         &mut self,
         schema: SchemaInfo,
         version: VersionInfo,
-        compatibility: Compatibility,
-        timestamp_ms: u64,
+        (compatibility, timestamp_ms): (Compatibility, u64),
         deleted: bool,
+        unresolved: Option<Unresolved>,
     ) -> RegistryResult<()> {
         let Self { id, .. } = self;
+        if let Some(Unresolved { schema_data, references }) = &unresolved {
+            let sent = SchemaInfo { data: schema_data.clone(), ..schema.clone() };
+            let checked = validation::check_schema(&sent).and_then(|()| check_references(references));
+            let unreferring = || kulya_schema::Error::new("it is unresolved and has no references");
+            let checked =
+                checked.and_then(|()| if references.is_empty() { Err(unreferring()) } else { Ok(()) });
+            checked.map_err(|error| invalid(format!("schema {} of group {id}: {error}", version.id)))?;
+        }
         let expected = self.versions.next_version(&version.format, &version.type_name);
         if version != expected {
             return Err(invalid(format!(
@@ -383,13 +406,14 @@ impl<'a> GroupImport<'a> {
             shape: canonical.compatibility_fingerprint.clone(),
         });
         let schema_id = version.id;
-        let added = NewSchema::new(&canonical, version, compatibility, timestamp_ms);
-        let changes = added.changes(&self.registry.table, self.record.incarnation, !deleted);
+        let unresolved_bytes = unresolved.as_ref().map_or(0, |unresolved| unresolved.schema_data.len());
+        let added = NewSchema::new(&canonical, version, compatibility, timestamp_ms, unresolved);
+        let changes = added.changes(&self.registry.table, &self.id, self.record.incarnation, !deleted);
         self.record.schemas += 1;
         if deleted {
             self.record.deleted.insert(schema_id);
         }
-        self.write(changes, canonical.schema.data.len() * 2).await
+        self.write(changes, canonical.schema.data.len() * 2 + unresolved_bytes).await
     }
 
     async fn add_encoding(&mut self, schema: u32, codec: CodecType) -> RegistryResult<()> {

@@ -9,10 +9,15 @@
 //! | `n` | the last incarnation |
 //! | `t` | the key of page tokens |
 //! | `v/INCARNATION/ID` | a version, and its schema's shape |
-//! | `s/INCARNATION/ID` | a schema |
+//! | `s/INCARNATION/ID` | a schema; one with references in its self-contained form |
+//! | `o/INCARNATION/ID` | a schema with references as it was sent |
+//! | `r/NAMESPACE/NAME/ID/INCARNATION/ID` | a live version that refers to a version of a group |
 //! | `f/INCARNATION/FINGERPRINT/FORMAT/TYPE` | the id of the live schema with this fingerprint |
 //! | `e/INCARNATION/ID` | an encoding |
 //! | `p/INCARNATION/SCHEMA ID/CODEC` | the encoding id of a schema and a codec |
+//!
+//! A version that others refer to is named as they name it, by its group's name: it may be imported
+//! after them.
 //!
 //! Namespaces are length-prefixed and numbers are big-endian, so that keys sort by their parts.
 
@@ -70,7 +75,7 @@ pub(crate) fn page_token_key() -> Bytes {
 
 /// Returns the prefixes of all keys that contain an incarnation.
 pub(crate) fn incarnation_prefixes(incarnation: u64) -> impl Iterator<Item = Bytes> {
-    b"vsfep".iter().map(move |tag| {
+    b"vsofep".iter().map(move |tag| {
         let mut key = key(*tag, 8);
         key.put_u64(incarnation);
         key.freeze()
@@ -103,6 +108,50 @@ fn indexed(tag: u8, incarnation: u64, id: u32) -> Bytes {
     key.freeze()
 }
 
+/// Returns the key of a schema with references as it was sent.
+pub(crate) fn unresolved(incarnation: u64, id: u32) -> Bytes {
+    indexed(b'o', incarnation, id)
+}
+
+/// Returns whether a key is that of a schema.
+pub(crate) fn is_schema(key: &[u8]) -> bool {
+    key.first() == Some(&b's')
+}
+
+/// Returns the prefix of the keys of all versions that refer to versions of a group.
+pub(crate) fn group_referrers(group: &GroupId) -> Bytes {
+    let mut key = key(b'r', 12 + group.namespace.len() + group.name.len());
+    for part in [&group.namespace, &group.name] {
+        key.put_u32(part.len() as u32);
+        key.put_slice(part.as_bytes());
+    }
+    key.freeze()
+}
+
+/// Returns the prefix of the keys of the versions that refer to a version of a group.
+pub(crate) fn referrers(group: &GroupId, id: u32) -> Bytes {
+    let mut key = BytesMut::from(group_referrers(group).as_ref());
+    key.put_u32(id);
+    key.freeze()
+}
+
+/// Returns the key of a version that refers to a version of `group`.
+pub(crate) fn referrer(group: &GroupId, id: u32, incarnation: u64, referrer: u32) -> Bytes {
+    let mut key = BytesMut::from(referrers(group, id).as_ref());
+    key.put_u64(incarnation);
+    key.put_u32(referrer);
+    key.freeze()
+}
+
+/// Parses the id of the version that is referred to, and the incarnation of the version that refers to it, in
+/// the key of a referrer.
+pub(crate) fn parse_referrer(key: &[u8]) -> Option<(u32, u64)> {
+    let (rest, _) = key.split_last_chunk::<4>()?;
+    let (rest, incarnation) = rest.split_last_chunk::<8>()?;
+    let (_, id) = rest.split_last_chunk::<4>()?;
+    Some((u32::from_be_bytes(*id), u64::from_be_bytes(*incarnation)))
+}
+
 /// `format` is the kind of the format: all custom formats have one, since identity compares kinds (contract
 /// §2.1).
 pub(crate) fn fingerprint(incarnation: u64, fingerprint: &[u8; 32], format: &str, type_name: &str) -> Bytes {
@@ -132,6 +181,10 @@ mod tests {
             assert!(group(&id) < end_of_namespace(&id.namespace));
         }
         assert!(end_of_namespace("a") < group(&GroupId::new("b", "")));
+        let key = referrer(&GroupId::new("n", "g"), 7, 8, 9);
+        assert!(key.starts_with(&referrers(&GroupId::new("n", "g"), 7)));
+        assert_eq!(parse_referrer(&key), Some((7, 8)));
+        assert_eq!(parse_referrer(b"r\0\0"), None);
         for invalid in [&b"g"[..], b"g\0\0\0\x09a", b"h\0\0\0\0a", b"g\0\0\0\x01\xffa"] {
             assert_eq!(parse_group(invalid), None);
         }

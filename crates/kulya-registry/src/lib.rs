@@ -37,6 +37,7 @@ mod page_token;
 mod paging;
 pub mod prelude;
 mod records;
+mod references;
 mod registry;
 mod schemas;
 mod search;

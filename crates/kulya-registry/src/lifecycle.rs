@@ -1,19 +1,29 @@
-//! Creation and deletion of groups.
+//! Creation and deletion of groups, and deletion of versions.
 
 use crate::changelog;
 use crate::error::contended;
 use crate::keys;
-use crate::records::{self, GroupRecord};
+use crate::records::{self, GroupRecord, SchemaRecord};
+use crate::references::resolution::referrer_keys;
 use crate::registry::Registry;
+use crate::snapshot::format_kind;
 use crate::table::MAX_ATTEMPTS;
+use bytes::Bytes;
 use kulya_registry_api::RegistryResult;
 use kulya_registry_api::administration::ChangeEvent;
 use kulya_schema::GroupId;
-use kulya_store::{Condition, TableChange};
+use kulya_store::{Condition, Entry, TableChange};
 
 /// The lock that every creation of a group takes, since all of them increment the last incarnation.
 fn creation_lock() -> GroupId {
     GroupId::new("", "")
+}
+
+/// What a deletion does if schemas refer to what it deletes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IfReferenced {
+    Refuse,
+    Delete,
 }
 
 /// Records removed in one commit.
@@ -78,14 +88,60 @@ impl Registry {
     }
 
     /// Deletes a group with all its records; succeeds also when there is none.
-    pub(crate) async fn delete_group_records(&self, group: &GroupId) -> RegistryResult<()> {
+    ///
+    /// # Errors
+    /// `Referenced` with [`IfReferenced::Refuse`] when schemas of other groups refer to its schemas.
+    pub(crate) async fn delete_group_records(
+        &self,
+        group: &GroupId,
+        if_referenced: IfReferenced,
+    ) -> RegistryResult<()> {
         for _ in 0..MAX_ATTEMPTS {
             let Some(entry) = self.table.entry(&keys::group(group)).await? else { return Ok(()) };
             let record: GroupRecord = records::decode(&format!("group {group}"), &entry.value)?;
+            if if_referenced == IfReferenced::Refuse {
+                // a schema that comes to refer to one of these replaces the record, and the commit fails
+                self.check_group_unreferenced(group, record.incarnation).await?;
+            }
             let remove = TableChange::remove(&self.table.id, entry.key, Condition::At(entry.version));
             let event = changelog::encode(group, ChangeEvent::GroupDeleted, self.now_ms());
             if self.table.commit(vec![remove], vec![event]).await? {
                 return self.remove_incarnation(record.incarnation).await;
+            }
+        }
+        Err(contended(format!("group {group}")))
+    }
+
+    /// Deletes a version softly; succeeds also when it is deleted already.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such group or version, `Referenced` with [`IfReferenced::Refuse`] when
+    /// schemas refer to it.
+    pub(crate) async fn delete_version(
+        &self,
+        group: &GroupId,
+        id: u32,
+        if_referenced: IfReferenced,
+    ) -> RegistryResult<()> {
+        let _lock = self.cache.lock_group(group).await;
+        for _ in 0..MAX_ATTEMPTS {
+            let mut snapshot = self.snapshot(group).await?;
+            let record = snapshot.schema(id).await?;
+            if !snapshot.record_mut().deleted.insert(id) {
+                return Ok(());
+            }
+            if if_referenced == IfReferenced::Refuse {
+                // a schema that comes to refer to it replaces the group's record, and the commit fails
+                self.check_schema_unreferenced(group, id).await?;
+            }
+            let (schema, incarnation) = (&record.schema, snapshot.record.incarnation);
+            let kind = format_kind(&schema.format);
+            let fingerprint = keys::fingerprint(incarnation, &record.fingerprint, kind, &schema.type_name);
+            let keys = std::iter::once(fingerprint).chain(referrer_keys(&record.references, incarnation, id));
+            let removed = keys.map(|key| TableChange::remove(&self.table.id, key, Condition::Any)).collect();
+            let event = ChangeEvent::SchemaDeleted { version_info: record.version.clone() };
+            if snapshot.commit(removed, event, self.now_ms()).await? {
+                return Ok(());
             }
         }
         Err(contended(format!("group {group}")))
@@ -98,12 +154,17 @@ impl Registry {
             loop {
                 let entries = self.table.page(&prefix, None, DELETE_BATCH).await?;
                 let is_last = entries.len() < DELETE_BATCH;
-                let remove = |entry: kulya_store::Entry| {
-                    TableChange::remove(&self.table.id, entry.key, Condition::Any)
-                };
-                let changes: Vec<TableChange> = entries.into_iter().map(remove).collect();
-                if !changes.is_empty() {
-                    self.table.commit(changes, Vec::new()).await?;
+                let mut keys = Vec::with_capacity(entries.len());
+                for entry in entries {
+                    if keys::is_schema(&entry.key) {
+                        keys.extend(indexed_keys(incarnation, &entry)?);
+                    }
+                    keys.push(entry.key);
+                }
+                for keys in keys.chunks(DELETE_BATCH) {
+                    let remove =
+                        |key: &Bytes| TableChange::remove(&self.table.id, key.clone(), Condition::Any);
+                    self.table.commit(keys.iter().map(remove).collect(), Vec::new()).await?;
                 }
                 if is_last {
                     break;
@@ -113,4 +174,11 @@ impl Registry {
         self.cache.versions.remove(&incarnation);
         Ok(())
     }
+}
+
+/// Returns the keys under which the index of references has the version in the record of a schema.
+fn indexed_keys(incarnation: u64, schema: &Entry) -> RegistryResult<Vec<Bytes>> {
+    let references = SchemaRecord::decode_references("a schema", &schema.value)?;
+    let id = schema.key.last_chunk::<4>().map(|id| u32::from_be_bytes(*id)).unwrap_or_default();
+    Ok(referrer_keys(&references, incarnation, id).collect())
 }

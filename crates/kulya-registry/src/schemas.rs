@@ -2,8 +2,10 @@
 
 use crate::error::{contended, invalid_input, not_found};
 use crate::keys;
+use crate::lifecycle::IfReferenced;
 use crate::listing::Listing;
 use crate::records::{self, EncodingRecord, GroupRecord, SchemaRecord, VersionRecord};
+use crate::references::resolution::{self, Resolution};
 use crate::registry::Registry;
 use crate::snapshot::{GroupSnapshot, format_kind};
 use crate::table::{MAX_ATTEMPTS, Table};
@@ -14,7 +16,8 @@ use kulya_registry_api::administration::{ChangeEvent, PageRequest, RegistryAdmin
 use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::{
     CanonicalSchema, CodecType, Compatibility, EncodingId, EncodingInfo, GroupId, GroupProperties,
-    HistoryRecord, SchemaInfo, SchemaWithVersion, VersionInfo, compatibility, validation,
+    HistoryRecord, Reference, SchemaInfo, SchemaWithVersion, Unresolved, VersionInfo, compatibility,
+    validation,
 };
 use kulya_store::{Condition, TableChange};
 use std::sync::Arc;
@@ -53,21 +56,79 @@ impl Registry {
     }
 
     /// Adds a schema, or finds it when it is registered already.
-    async fn find_or_add(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo> {
+    pub(crate) async fn find_or_add(
+        &self,
+        group: &GroupId,
+        schema: SchemaInfo,
+        references: Vec<Reference>,
+    ) -> RegistryResult<VersionInfo> {
         let runner = self.workers.runner();
-        let canonical = self.canonicalize(&runner, schema).await?;
+        let mut addition = None;
         for attempt in 0..MAX_ATTEMPTS {
             let lock_first = attempt >= UNLOCKED_ATTEMPTS;
-            if let Some(version) = self.try_add(group, &runner, &canonical, lock_first).await? {
+            let attempted = match addition.take() {
+                Some(addition) => addition,
+                None => self.addition(group, &runner, schema.clone(), &references).await?,
+            };
+            if let Some(version) = self.try_add(group, &runner, &attempted, lock_first).await? {
                 return Ok(version);
             }
+            // what a schema refers to may have changed, too
+            addition = attempted.resolution.is_none().then_some(attempted);
         }
         Err(contended(format!("group {group}")))
     }
 
+    /// Returns the version of a schema that is registered and not deleted. A store may have it under the
+    /// fingerprint of an earlier version of the program, which may be another schema's too.
+    pub(crate) async fn find_registered(
+        &self,
+        snapshot: &GroupSnapshot<'_>,
+        runner: &JobRunner,
+        canonical: &Arc<CanonicalSchema>,
+    ) -> RegistryResult<Option<VersionInfo>> {
+        let own = (&canonical.fingerprint, canonical.is_shared_fingerprint);
+        let former = canonical.former_fingerprint.as_ref().map(|former| (former, true));
+        for (fingerprint, is_shared) in std::iter::once(own).chain(former) {
+            let Some(record) = snapshot.find_by_fingerprint(canonical, fingerprint).await? else { continue };
+            if !is_shared || Self::is_same_content(runner, canonical, &record).await? {
+                return Ok(Some(record.version.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn is_same_content(
+        runner: &JobRunner,
+        canonical: &Arc<CanonicalSchema>,
+        record: &Arc<SchemaRecord>,
+    ) -> RegistryResult<bool> {
+        let (canonical, registered) = (Arc::clone(canonical), Arc::clone(record));
+        let bytes = registered.schema.data.len();
+        runner.run_linear(bytes, move |_| canonical.is_same_content(&registered.schema)).await
+    }
+
+    /// Parses a schema, and reads what it refers to.
+    async fn addition(
+        &self,
+        group: &GroupId,
+        runner: &JobRunner,
+        schema: SchemaInfo,
+        references: &[Reference],
+    ) -> RegistryResult<Addition> {
+        if references.is_empty() {
+            return Ok(Addition { canonical: self.canonicalize(runner, schema).await?, resolution: None });
+        }
+        // a group that does not exist is reported before what the schema refers to
+        self.snapshot(group).await?;
+        let resolution = self.resolve(runner, schema, references.to_vec()).await?;
+        let canonical = self.canonicalize(runner, resolution.schema.clone()).await?;
+        Ok(Addition { canonical, resolution: Some(resolution) })
+    }
+
     /// Removes the reasons from the error of an incompatible schema, for a caller who may add to the group
     /// and not read it: they describe other schemas.
-    fn redact_refusal(&self, group: &GroupId, error: RegistryError) -> RegistryError {
+    pub(crate) fn redact_refusal(&self, group: &GroupId, error: RegistryError) -> RegistryError {
         match error.kind() {
             RegistryErrorKind::Incompatible if !self.is_visible(group) => {
                 let what = format!(
@@ -89,14 +150,15 @@ impl Registry {
         &self,
         group: &GroupId,
         runner: &JobRunner,
-        canonical: &Arc<CanonicalSchema>,
+        addition: &Addition,
         lock_first: bool,
     ) -> RegistryResult<Option<VersionInfo>> {
+        let Addition { canonical, resolution } = addition;
         let schema = &canonical.schema;
         let lock = if lock_first { self.cache.lock_group(group).await } else { None };
         let snapshot = self.snapshot(group).await?;
         // most serializers send a schema that is registered
-        if let Some(registered) = snapshot.find(canonical).await? {
+        if let Some(registered) = self.find_registered(&snapshot, runner, canonical).await? {
             return Ok(Some(registered));
         }
         check_format(&snapshot, schema)?;
@@ -115,9 +177,16 @@ impl Registry {
         let next = versions.next_version(schema.format.full_name(), &schema.type_name);
         let version = VersionInfo { id: snapshot.record.schemas, ..next };
         let compatibility = snapshot.record.properties.compatibility.clone();
-        let added = NewSchema::new(canonical, version.clone(), compatibility, self.now_ms());
+        let unresolved = resolution.as_ref().map(|resolution| resolution.unresolved.clone());
+        let added = NewSchema::new(canonical, version.clone(), compatibility, self.now_ms(), unresolved);
+        let conditions = match resolution {
+            Some(resolution) => resolution.conditions(&snapshot),
+            None => Some(Vec::new()),
+        };
+        let Some(conditions) = conditions else { return Ok(None) };
         snapshot.record_mut().schemas += 1;
-        let changes = added.changes(&self.table, snapshot.record.incarnation, true);
+        let mut changes = added.changes(&self.table, group, snapshot.record.incarnation, true);
+        changes.extend(conditions);
         let event = ChangeEvent::SchemaAdded { version_info: version.clone() };
         // else the list in the cache has two owners, and would be copied to be extended
         drop(versions);
@@ -170,10 +239,18 @@ impl Registry {
     }
 }
 
+/// A schema to be added, and what it refers to.
+struct Addition {
+    canonical: Arc<CanonicalSchema>,
+    /// `None` for a schema without references.
+    resolution: Option<Resolution>,
+}
+
 /// The records of a schema to be added.
 pub(crate) struct NewSchema {
     pub(crate) version: VersionRecord,
     pub(crate) schema: SchemaRecord,
+    unresolved: Option<Unresolved>,
 }
 
 impl NewSchema {
@@ -182,24 +259,32 @@ impl NewSchema {
         version: VersionInfo,
         compatibility: Compatibility,
         timestamp_ms: u64,
+        unresolved: Option<Unresolved>,
     ) -> Self {
+        let references = unresolved.as_ref().map(|unresolved| unresolved.references.clone());
         let schema = SchemaRecord {
             schema: canonical.schema.clone(),
             version: version.clone(),
             compatibility,
             timestamp_ms,
             fingerprint: canonical.fingerprint,
+            references: references.unwrap_or_default(),
         };
-        Self {
-            version: VersionRecord { version, shape: canonical.compatibility_fingerprint.clone() },
-            schema,
-        }
+        let version = VersionRecord { version, shape: canonical.compatibility_fingerprint.clone() };
+        Self { version, schema, unresolved }
     }
 
-    /// Returns the changes of the table that add the records, and for a live schema the record of its
-    /// fingerprint.
-    pub(crate) fn changes(&self, table: &Table, incarnation: u64, live: bool) -> Vec<TableChange> {
-        let SchemaRecord { schema, version: VersionInfo { id, .. }, fingerprint, .. } = &self.schema;
+    /// Returns the changes of the table that add the records to a group, and for a live schema those of its
+    /// fingerprint and of what it refers to.
+    pub(crate) fn changes(
+        &self,
+        table: &Table,
+        group: &GroupId,
+        incarnation: u64,
+        live: bool,
+    ) -> Vec<TableChange> {
+        let SchemaRecord { schema, version, fingerprint, .. } = &self.schema;
+        let id = &version.id;
         let put = |key, condition, value| TableChange::put(&table.id, key, condition, value);
         let mut changes = vec![
             put(keys::version(incarnation, *id), Condition::Absent, records::encode(&self.version)),
@@ -209,6 +294,9 @@ impl NewSchema {
             let key =
                 keys::fingerprint(incarnation, fingerprint, format_kind(&schema.format), &schema.type_name);
             changes.push(put(key, Condition::Any, records::encode(id)));
+        }
+        if let Some(unresolved) = &self.unresolved {
+            changes.extend(resolution::changes(table, group, incarnation, version, unresolved, live));
         }
         changes
     }
@@ -274,16 +362,17 @@ impl SchemaRegistry for Registry {
     }
 
     async fn delete_group(&self, group: &GroupId) -> RegistryResult<()> {
-        self.delete_group_records(group).await
+        self.delete_group_records(group, IfReferenced::Refuse).await
     }
 
     async fn add_schema(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo> {
-        self.find_or_add(group, schema).await.map_err(|error| self.redact_refusal(group, error))
+        self.find_or_add(group, schema, Vec::new()).await.map_err(|error| self.redact_refusal(group, error))
     }
 
     async fn find_schema(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo> {
-        let canonical = self.canonicalize(&self.workers.runner(), schema).await?;
-        let found = self.snapshot(group).await?.find(&canonical).await?;
+        let runner = self.workers.runner();
+        let canonical = self.canonicalize(&runner, schema).await?;
+        let found = self.find_registered(&self.snapshot(group).await?, &runner, &canonical).await?;
         found.ok_or_else(|| {
             not_found(format!(
                 "this schema of type {:?} is not registered in group {group}",

@@ -78,6 +78,24 @@ impl<'a> GroupSnapshot<'a> {
         self.table.commit(changes, vec![changelog::encode(self.id, event, now_ms)]).await
     }
 
+    /// Returns a change that leaves the record as it is and makes a concurrent commit of the group fail.
+    pub(crate) fn touch(&self) -> TableChange {
+        let record = records::encode(&*self.record);
+        TableChange::put(&self.table.id, keys::group(self.id), Condition::At(self.version), record)
+    }
+
+    /// Returns the schema of a record as it was sent.
+    pub(crate) async fn unresolved(&self, record: &SchemaRecord) -> RegistryResult<SchemaInfo> {
+        if record.references.is_empty() {
+            return Ok(record.schema.clone());
+        }
+        let id = record.version.id;
+        let entry = self.table.entry(&keys::unresolved(self.record.incarnation, id)).await?;
+        let what = format!("schema {id} of group {} as it was sent", self.id);
+        let data = entry.ok_or_else(|| missing_record(&what))?.value.to_vec();
+        Ok(SchemaInfo { data, ..record.schema.clone() })
+    }
+
     /// Returns the versions that the record counts, and maybe some that were added since.
     pub(crate) async fn versions(&self) -> RegistryResult<Arc<VersionList>> {
         let incarnation = self.record.incarnation;
@@ -144,16 +162,20 @@ impl<'a> GroupSnapshot<'a> {
         read_schema(self.table, self.cache, self.id, self.record.incarnation, id).await
     }
 
-    /// Returns the version of a schema that is registered and not deleted.
-    pub(crate) async fn find(&self, canonical: &CanonicalSchema) -> RegistryResult<Option<VersionInfo>> {
+    /// Returns the schema, not deleted, that is registered under a fingerprint.
+    pub(crate) async fn find_by_fingerprint(
+        &self,
+        canonical: &CanonicalSchema,
+        fingerprint: &[u8; 32],
+    ) -> RegistryResult<Option<Arc<SchemaRecord>>> {
         let SchemaInfo { format, type_name, .. } = &canonical.schema;
         let kind = format_kind(format);
-        let key = keys::fingerprint(self.record.incarnation, &canonical.fingerprint, kind, type_name);
+        let key = keys::fingerprint(self.record.incarnation, fingerprint, kind, type_name);
         let Some((id, _)) = self.table.record::<u32>("a fingerprint", &key).await? else { return Ok(None) };
         if id >= self.record.schemas || self.record.deleted.contains(id) {
             return Ok(None);
         }
-        Ok(Some(self.schema(id).await?.version.clone()))
+        Ok(Some(self.schema(id).await?))
     }
 
     /// Returns the versions that the policy compares a schema of this type with.

@@ -18,14 +18,31 @@ const MEMBER_BYTES: usize = size_of::<Value>() + size_of::<String>() + size_of::
 /// The bytes of the smallest allocation.
 const MIN_ALLOCATION_BYTES: usize = 16;
 
-/// Parses a JSON document.
+/// Parses a JSON document, nested at most as deeply as `serde_json` reads it.
 ///
 /// # Errors
 /// The text is not JSON, or would take more than [`MAX_DOCUMENT_MEMORY_BYTES`].
 pub(crate) fn parse(text: &str) -> Result<Value> {
-    let estimate = estimate(text, MAX_DOCUMENT_MEMORY_BYTES, Some(RefCell::default()))?;
+    parse_document(text, None)
+}
+
+/// Parses a JSON document, nested at most this deeply.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn parse_nested(text: &str, max_depth: usize) -> Result<Value> {
+    parse_document(text, Some(max_depth))
+}
+
+fn parse_document(text: &str, max_depth: Option<usize>) -> Result<Value> {
+    let estimate = estimate(text, MAX_DOCUMENT_MEMORY_BYTES, Some(RefCell::default()), max_depth)?;
     let counts = RefCell::new(estimate.counts.unwrap_or_default().into_inner().into_iter());
-    ValueBuilder(&counts).deserialize(&mut serde_json::Deserializer::from_str(text)).map_err(invalid_json)
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    if max_depth.is_some() {
+        // the estimate has checked the depth
+        deserializer.disable_recursion_limit();
+    }
+    ValueBuilder(&counts).deserialize(&mut deserializer).map_err(invalid_json)
 }
 
 fn invalid_json(error: serde_json::Error) -> Error {
@@ -37,12 +54,22 @@ fn invalid_json(error: serde_json::Error) -> Error {
 /// # Errors
 /// The text is not JSON, or takes more than `max_bytes`.
 pub fn json_memory_bytes(text: &str, max_bytes: usize) -> Result<usize> {
-    Ok(estimate(text, max_bytes, None)?.bytes.get())
+    Ok(estimate(text, max_bytes, None, None)?.bytes.get())
 }
 
-fn estimate(text: &str, max_bytes: usize, counts: Option<RefCell<Vec<u32>>>) -> Result<MemoryEstimate> {
-    let estimate = MemoryEstimate { bytes: Cell::new(0), max_bytes, counts };
+fn estimate(
+    text: &str,
+    max_bytes: usize,
+    counts: Option<RefCell<Vec<u32>>>,
+    max_depth: Option<usize>,
+) -> Result<MemoryEstimate> {
+    let (bytes, remaining_depth) = (Cell::new(0), Cell::new(max_depth.unwrap_or(usize::MAX)));
+    let estimate = MemoryEstimate { bytes, max_bytes, remaining_depth, counts };
     let mut deserializer = serde_json::Deserializer::from_str(text);
+    if max_depth.is_some() {
+        // the estimate counts the depth itself
+        deserializer.disable_recursion_limit();
+    }
     let parsed = estimate.visitor().deserialize(&mut deserializer).and_then(|()| deserializer.end());
     if estimate.bytes.get() > max_bytes {
         return Err(Error::new(format!(
@@ -56,6 +83,8 @@ fn estimate(text: &str, max_bytes: usize, counts: Option<RefCell<Vec<u32>>>) -> 
 struct MemoryEstimate {
     bytes: Cell<usize>,
     max_bytes: usize,
+    /// The number of levels that may still be entered.
+    remaining_depth: Cell<usize>,
     /// The number of elements of each array and object, in document order; `None` when they are not needed.
     counts: Option<RefCell<Vec<u32>>>,
 }
@@ -72,6 +101,19 @@ impl MemoryEstimate {
         let sum = self.bytes.get().saturating_add(bytes);
         self.bytes.set(sum);
         if sum > self.max_bytes { Err(E::custom("too large")) } else { Ok(()) }
+    }
+
+    /// Enters an array or object.
+    fn enter<E: serde::de::Error>(&self) -> Result<(), E> {
+        let Some(remaining) = self.remaining_depth.get().checked_sub(1) else {
+            return Err(E::custom("the document nests too deeply"));
+        };
+        self.remaining_depth.set(remaining);
+        Ok(())
+    }
+
+    fn leave(&self) {
+        self.remaining_depth.set(self.remaining_depth.get().saturating_add(1));
     }
 
     /// Reserves the index at which an array's or object's count is stored.
@@ -129,6 +171,7 @@ impl<'de> Visitor<'de> for SizeVisitor<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        self.0.enter()?;
         let index = self.0.reserve_count();
         let mut count = 0_usize;
         while items.next_element_seed(self)?.is_some() {
@@ -141,10 +184,12 @@ impl<'de> Visitor<'de> for SizeVisitor<'_> {
             count += 1;
         }
         self.0.set_count(index, count);
+        self.0.leave();
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        self.0.enter()?;
         let index = self.0.reserve_count();
         let (mut count, mut capacity) = (0_usize, 0_usize);
         while members.next_key_seed(self)?.is_some() {
@@ -162,6 +207,7 @@ impl<'de> Visitor<'de> for SizeVisitor<'_> {
             members.next_value_seed(self)?;
         }
         self.0.set_count(index, count);
+        self.0.leave();
         Ok(())
     }
 }

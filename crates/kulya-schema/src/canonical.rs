@@ -1,11 +1,15 @@
 //! The canonical form of a schema (contract §2.1): the type's full name, the canonical bytes and their
 //! fingerprint, by which two schemas are the same.
 
-use crate::{Budget, Error, Format, Result, SchemaInfo, avro, bounded_json, protobuf, validation};
+use crate::protobuf::{CompiledSource, Undecoded};
+use crate::{
+    Budget, Error, Format, Result, SchemaInfo, avro, bounded_json, json_schema, protobuf, validation,
+};
 use prost::Message;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 /// The maximum nesting depth of a JSON schema document.
 const MAX_JSON_DEPTH: usize = 100;
@@ -17,9 +21,17 @@ pub struct CanonicalSchema {
     pub schema: SchemaInfo,
     /// SHA-256 of the canonical form.
     pub fingerprint: [u8; 32],
+    /// The fingerprint that earlier versions gave the same schema, if it is another: a store may have it
+    /// under that one. They gave it to other schemas too, so what is found under it must be compared by
+    /// [`Self::is_same_content`].
+    pub former_fingerprint: Option<[u8; 32]>,
+    /// Whether earlier versions may have given this fingerprint to other schemas: what is found under it
+    /// must then be compared, too.
+    pub is_shared_fingerprint: bool,
     /// The fingerprint of the parts that matter to compatibility.
     pub compatibility_fingerprint: CompatibilityFingerprint,
-    form: Vec<u8>,
+    /// What compatibility checks parse, if it is not what was sent.
+    form: Option<Vec<u8>>,
 }
 
 /// A fingerprint of the parts of a schema that matter to compatibility: schemas of one format and one
@@ -30,7 +42,7 @@ pub struct CanonicalSchema {
 pub struct CompatibilityFingerprint(String);
 
 /// The prefix of fingerprints computed by the current algorithm.
-const CURRENT_PREFIX: &str = "1-";
+const CURRENT_PREFIX: &str = "2-";
 
 impl CompatibilityFingerprint {
     fn of(parts: &[&[u8]]) -> Self {
@@ -59,7 +71,41 @@ impl CanonicalSchema {
     pub fn canonical_info(&self) -> SchemaInfo {
         let SchemaInfo { type_name, format, properties, .. } = &self.schema;
         let (type_name, format, properties) = (type_name.clone(), format.clone(), properties.clone());
-        SchemaInfo { type_name, format, data: self.form.clone(), properties }
+        let data = self.form.as_ref().unwrap_or(&self.schema.data).clone();
+        SchemaInfo { type_name, format, data, properties }
+    }
+
+    /// Returns whether a registered schema, which was found by [`Self::former_fingerprint`], is this one.
+    pub fn is_same_content(&self, registered: &SchemaInfo) -> bool {
+        canonicalize(registered.clone()).is_ok_and(|registered| {
+            registered.fingerprint == self.fingerprint
+                && registered.schema.type_name == self.schema.type_name
+                && registered.schema.format.same_kind(&self.schema.format)
+        })
+    }
+}
+
+/// The parts of a canonical schema that depend on its format.
+struct Canonical {
+    type_name: String,
+    form: Option<Vec<u8>>,
+    fingerprint: [u8; 32],
+    former_fingerprint: Option<[u8; 32]>,
+    is_shared_fingerprint: bool,
+    compatibility_fingerprint: CompatibilityFingerprint,
+}
+
+impl Canonical {
+    fn of(type_name: String, form: Vec<u8>, compatibility_fingerprint: CompatibilityFingerprint) -> Self {
+        let fingerprint = Sha256::digest(&form).into();
+        Self {
+            type_name,
+            form: Some(form),
+            fingerprint,
+            former_fingerprint: None,
+            is_shared_fingerprint: false,
+            compatibility_fingerprint,
+        }
     }
 }
 
@@ -75,15 +121,29 @@ pub fn canonicalize(schema: SchemaInfo) -> Result<CanonicalSchema> {
 ///
 /// # Errors
 /// As [`canonicalize`], and when the budget is exhausted.
-pub fn canonicalize_with_budget(schema: SchemaInfo, budget: &Budget) -> Result<CanonicalSchema> {
+pub fn canonicalize_with_budget(mut schema: SchemaInfo, budget: &Budget) -> Result<CanonicalSchema> {
     validation::check_schema(&schema)?;
+    if schema.format == Format::Protobuf {
+        let compiled = protobuf::compile_schema_data(&schema.data, &schema.type_name, budget);
+        if let Some(CompiledSource { set, type_name }) =
+            compiled.map_err(|e| invalid_schema(&schema.format, e))?
+        {
+            (schema.data, schema.type_name) = (set, type_name);
+            validation::check_schema(&schema)?;
+        }
+    }
     let format_name = schema.format.full_name().as_bytes();
-    let (type_name, form, compatibility_fingerprint) = match schema.format {
+    let canonical = match schema.format {
         Format::Avro => canonicalize_avro(&schema, budget)?,
         Format::Json => {
-            let form = canonical_json(&schema.data, budget)?.into_bytes();
+            let json = canonical_json(&schema.data, budget)?;
+            let form = json.form.into_bytes();
             let compatibility_fingerprint = CompatibilityFingerprint::of(&[format_name, &form]);
-            (schema.type_name.clone(), form, compatibility_fingerprint)
+            Canonical {
+                former_fingerprint: json.rounded_form.map(|form| Sha256::digest(form).into()),
+                is_shared_fingerprint: json.has_doubles,
+                ..Canonical::of(schema.type_name.clone(), form, compatibility_fingerprint)
+            }
         }
         Format::Protobuf => canonicalize_protobuf(&schema)?,
         Format::Custom(_) | Format::Any => {
@@ -91,15 +151,17 @@ pub fn canonicalize_with_budget(schema: SchemaInfo, budget: &Budget) -> Result<C
             // a custom checker may look at the properties
             parts
                 .extend(schema.properties.iter().flat_map(|(key, value)| [key.as_bytes(), value.as_bytes()]));
-            (schema.type_name.clone(), schema.data.clone(), CompatibilityFingerprint::of(&parts))
+            let compatibility_fingerprint = CompatibilityFingerprint::of(&parts);
+            Canonical::of(schema.type_name.clone(), schema.data.clone(), compatibility_fingerprint)
         }
     };
-    let fingerprint = Sha256::digest(&form).into();
     Ok(CanonicalSchema {
-        schema: SchemaInfo { type_name, ..schema },
-        fingerprint,
-        compatibility_fingerprint,
-        form,
+        schema: SchemaInfo { type_name: canonical.type_name, ..schema },
+        fingerprint: canonical.fingerprint,
+        former_fingerprint: canonical.former_fingerprint,
+        is_shared_fingerprint: canonical.is_shared_fingerprint,
+        compatibility_fingerprint: canonical.compatibility_fingerprint,
+        form: canonical.form,
     })
 }
 
@@ -116,10 +178,7 @@ fn split_type_name(type_name: &str) -> Result<(&str, &str)> {
     Ok((qualifier, name))
 }
 
-fn canonicalize_avro(
-    schema: &SchemaInfo,
-    budget: &Budget,
-) -> Result<(String, Vec<u8>, CompatibilityFingerprint)> {
+fn canonicalize_avro(schema: &SchemaInfo, budget: &Budget) -> Result<Canonical> {
     let text = std::str::from_utf8(&schema.data).map_err(|e| invalid_schema(&schema.format, e))?;
     let parsed = avro::parse_with_budget(text, budget).map_err(|e| invalid_schema(&schema.format, e))?;
     let (qualifier, name) = split_type_name(&schema.type_name)?;
@@ -144,19 +203,56 @@ fn canonicalize_avro(
     let full_name = if qualifier.is_empty() { name } else { format!("{qualifier}.{name}") };
     let compatibility_fingerprint =
         CompatibilityFingerprint::of(&[b"Avro", whole.as_bytes(), chosen.compatibility_form().as_bytes()]);
-    Ok((full_name, chosen.canonical_form().into_bytes(), compatibility_fingerprint))
+    Ok(Canonical::of(full_name, chosen.canonical_form().into_bytes(), compatibility_fingerprint))
 }
 
-fn canonical_json(data: &[u8], budget: &Budget) -> Result<String> {
+/// A JSON schema in canonical form.
+struct CanonicalJson {
+    form: String,
+    /// The form of earlier versions, which rounded numbers to doubles, if it is another.
+    rounded_form: Option<String>,
+    /// Whether there are numbers that earlier versions may have rounded others to.
+    has_doubles: bool,
+}
+
+fn canonical_json(data: &[u8], budget: &Budget) -> Result<CanonicalJson> {
     let text = std::str::from_utf8(data).map_err(|e| invalid_schema(&Format::Json, e))?;
-    let mut value = bounded_json::parse(text).map_err(|e| invalid_schema(&Format::Json, e))?;
+    if text.starts_with('\u{feff}') {
+        let reason = "the document starts with a byte order mark (BOM): save it as UTF-8 without one";
+        return Err(invalid_schema(&Format::Json, reason));
+    }
+    // numbers that are no 64-bit integers or doubles keep their digits
+    let exact = json_schema::mark_exact_numbers(text).map_err(|e| invalid_schema(&Format::Json, e))?;
+    let mut value = bounded_json::parse(&exact).map_err(|e| invalid_schema(&Format::Json, e))?;
     if !value.is_object() {
         return Err(invalid_schema(&Format::Json, "the document must be an object"));
     }
     check_type_keywords(&value, 0, budget)?;
     // sorted at every level
     value.sort_all_objects();
-    Ok(value.to_string())
+    let has_doubles = has_doubles(&value);
+    let form = match exact {
+        Cow::Borrowed(_) => {
+            return Ok(CanonicalJson { form: value.to_string(), rounded_form: None, has_doubles });
+        }
+        Cow::Owned(_) => json_schema::unmark_numbers(&value.to_string()),
+    };
+    // a number that is no double at all was refused by earlier versions
+    let rounded_form = bounded_json::parse(text).ok().map(|mut rounded| {
+        rounded.sort_all_objects();
+        rounded.to_string()
+    });
+    Ok(CanonicalJson { form, rounded_form, has_doubles })
+}
+
+/// Returns whether a number of the document is a double, and no 64-bit integer.
+fn has_doubles(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.is_f64(),
+        Value::Array(items) => items.iter().any(has_doubles),
+        Value::Object(members) => members.values().any(has_doubles),
+        _ => false,
+    }
 }
 
 /// Checks the `type` keywords of a JSON schema, at the root and below `properties` and `items`.
@@ -194,7 +290,9 @@ fn check_type_keywords(schema: &Value, depth: usize, budget: &Budget) -> Result<
     Ok(())
 }
 
-fn canonicalize_protobuf(schema: &SchemaInfo) -> Result<(String, Vec<u8>, CompatibilityFingerprint)> {
+/// Canonicalizes a descriptor set. What the decoder drops (custom options, editions and features) is part of
+/// the fingerprint, as in Java's registry, which keeps it. Earlier versions did not look at it.
+fn canonicalize_protobuf(schema: &SchemaInfo) -> Result<Canonical> {
     let mut set = protobuf::decode(&schema.data).map_err(|e| invalid_schema(&schema.format, e))?;
     let first =
         set.file.first().ok_or_else(|| invalid_schema(&schema.format, "the descriptor set has no file"))?;
@@ -208,19 +306,42 @@ fn canonicalize_protobuf(schema: &SchemaInfo) -> Result<(String, Vec<u8>, Compat
         (qualifier.is_empty() || file.package() == qualifier)
             && file.message_type.iter().any(|m| m.name() == name)
     };
-    if !set.file.iter().any(declares) {
-        return Err(Error::new(format!(
-            "Type mismatch. Type should match one of the protobuf messages in the descriptor set, and {:?} does not",
-            schema.type_name
-        )));
-    }
-    let full_name = if qualifier.is_empty() { name } else { format!("{qualifier}.{name}") };
-    let form = set.encode_to_vec();
+    let full_name = if set.file.iter().any(declares) {
+        if qualifier.is_empty() { name } else { format!("{qualifier}.{name}") }
+    } else {
+        let requested = &schema.type_name;
+        let candidates = [requested.clone(), format!("{}.{requested}", first.package())];
+        let nested = candidates.into_iter().find(|name| protobuf::declares_message(&set.file, name));
+        nested.ok_or_else(|| {
+            Error::new(format!(
+                "Type mismatch. Type should match one of the protobuf messages in the descriptor set, and {requested:?} \
+                 does not"
+            ))
+        })?
+    };
+    let known: [u8; 32] = Sha256::digest(set.encode_to_vec()).into();
+    let undecoded = Undecoded::of(&schema.data, true);
+    let fingerprint = if undecoded.is_empty() {
+        known
+    } else {
+        Sha256::new_with_prefix(known).chain_update(undecoded.digest()).finalize().into()
+    };
     // drop comments and source locations
     set.file.iter_mut().for_each(|file| file.source_code_info = None);
-    let compatibility_fingerprint =
-        CompatibilityFingerprint::of(&[b"Protobuf", full_name.as_bytes(), &set.encode_to_vec()]);
-    Ok((full_name, form, compatibility_fingerprint))
+    let compatibility_fingerprint = CompatibilityFingerprint::of(&[
+        b"Protobuf",
+        full_name.as_bytes(),
+        &set.encode_to_vec(),
+        &Undecoded::of(&schema.data, false).digest(),
+    ]);
+    Ok(Canonical {
+        type_name: full_name,
+        form: None,
+        fingerprint,
+        former_fingerprint: (fingerprint != known).then_some(known),
+        is_shared_fingerprint: false,
+        compatibility_fingerprint,
+    })
 }
 
 #[cfg(test)]

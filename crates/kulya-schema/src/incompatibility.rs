@@ -86,7 +86,7 @@ impl From<avro::Incompatibility> for Incompatibility {
             message,
             fix: rule.fix().to_owned(),
             witness: None,
-            certain: true,
+            certain: rule != avro::Rule::OverBudget,
         }
     }
 }
@@ -111,7 +111,6 @@ impl From<protobuf::Incompatibility> for Incompatibility {
 
 impl From<json_schema::Incompatibility> for Incompatibility {
     fn from(reason: json_schema::Incompatibility) -> Self {
-        let certain = reason.witness.is_some();
         Self {
             rule: format!("json-schema/{}", reason.rule.name()),
             reader_path: reason.reader_path,
@@ -121,7 +120,7 @@ impl From<json_schema::Incompatibility> for Incompatibility {
             message: reason.message,
             fix: reason.suggestion.to_owned(),
             witness: reason.witness,
-            certain,
+            certain: reason.certain,
         }
     }
 }

@@ -12,6 +12,7 @@
 //! - [`json_schema`]: the JSON Schema parser, and containment of one schema in another, with a witness
 //!   against it;
 //! - [`pretty_print`]: a schema as text for people;
+//! - [`references`]: schemas that refer to others, made self-contained;
 //! - [`fields`]: a schema's fields by path, and the differences of two schemas;
 //! - [`Rules`]: the compatibility rules of a group; [`Checker`]: the compatibility checker of a custom
 //!   format;
@@ -43,6 +44,7 @@ pub mod model;
 pub mod prelude;
 mod pretty;
 pub mod protobuf;
+pub mod references;
 mod rules;
 mod text;
 pub mod validation;
@@ -59,4 +61,5 @@ pub use fields::{ChangedField, Difference, difference, difference_with_budget, f
 pub use incompatibility::Incompatibility;
 pub use model::*;
 pub use pretty::pretty_print;
+pub use references::{Reference, Unresolved};
 pub use rules::{Rules, StrictRules, UnknownPolicy};

@@ -117,6 +117,15 @@ pub struct GroupRequest {
     #[prost(message, optional, tag = "1")]
     pub group: ::core::option::Option<Group>,
 }
+/// Begins as a GroupRequest does.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteGroupRequest {
+    #[prost(message, optional, tag = "1")]
+    pub group: ::core::option::Option<Group>,
+    /// Deletes it even if schemas of other groups refer to its schemas.
+    #[prost(bool, tag = "2")]
+    pub force: bool,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GroupReply {
     #[prost(message, optional, tag = "1")]
@@ -241,12 +250,77 @@ pub struct Version {
     #[prost(uint32, tag = "4")]
     pub id: u32,
 }
+/// A reference of a schema to a version of another group, or of its own.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Reference {
+    /// The name by which the schema refers to it: an Avro type, the URI of a $ref, or an imported file.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub group: ::core::option::Option<Group>,
+    /// The schema's id in that group.
+    #[prost(uint32, tag = "3")]
+    pub id: u32,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SchemaRequest {
     #[prost(message, optional, tag = "1")]
     pub group: ::core::option::Option<Group>,
     #[prost(message, optional, tag = "2")]
     pub schema: ::core::option::Option<Schema>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AddSchemaWithReferencesRequest {
+    #[prost(message, optional, tag = "1")]
+    pub group: ::core::option::Option<Group>,
+    #[prost(message, optional, tag = "2")]
+    pub schema: ::core::option::Option<Schema>,
+    /// At most 100.
+    #[prost(message, repeated, tag = "3")]
+    pub references: ::prost::alloc::vec::Vec<Reference>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ResolveReferencesRequest {
+    #[prost(message, optional, tag = "1")]
+    pub schema: ::core::option::Option<Schema>,
+    #[prost(message, repeated, tag = "2")]
+    pub references: ::prost::alloc::vec::Vec<Reference>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RegisteredSchema {
+    /// As it was sent.
+    #[prost(message, optional, tag = "1")]
+    pub schema: ::core::option::Option<Schema>,
+    #[prost(message, optional, tag = "2")]
+    pub version: ::core::option::Option<Version>,
+    #[prost(bool, tag = "3")]
+    pub deleted: bool,
+    #[prost(message, repeated, tag = "4")]
+    pub references: ::prost::alloc::vec::Vec<Reference>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReferencedByRequest {
+    #[prost(message, optional, tag = "1")]
+    pub group: ::core::option::Option<Group>,
+    #[prost(uint32, tag = "2")]
+    pub id: u32,
+    #[prost(message, optional, tag = "3")]
+    pub page: ::core::option::Option<Page>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReferencedByReply {
+    #[prost(message, repeated, tag = "1")]
+    pub referrers: ::prost::alloc::vec::Vec<Referrer>,
+    #[prost(string, optional, tag = "2")]
+    pub next: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// A version that refers to another.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Referrer {
+    #[prost(message, optional, tag = "1")]
+    pub group: ::core::option::Option<Group>,
+    #[prost(message, optional, tag = "2")]
+    pub version: ::core::option::Option<Version>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AddSchemaReply {
@@ -334,6 +408,17 @@ pub struct SchemaIdRequest {
     #[prost(uint32, tag = "2")]
     pub id: u32,
 }
+/// Begins as a SchemaIdRequest does.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteSchemaRequest {
+    #[prost(message, optional, tag = "1")]
+    pub group: ::core::option::Option<Group>,
+    #[prost(uint32, tag = "2")]
+    pub id: u32,
+    /// Deletes it even if other schemas refer to it.
+    #[prost(bool, tag = "3")]
+    pub force: bool,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct VersionIdRequest {
     #[prost(message, optional, tag = "1")]
@@ -402,6 +487,19 @@ pub struct Verdict {
     /// Why the schema would be rejected.
     #[prost(message, optional, tag = "3")]
     pub refusal: ::core::option::Option<Refusal>,
+    /// What the policy accepts, and may still be a mistake.
+    #[prost(message, repeated, tag = "4")]
+    pub warnings: ::prost::alloc::vec::Vec<Warning>,
+}
+/// A change that the policy accepts, and that may still be a mistake: a changed logical type of Avro.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Warning {
+    /// The versions that it concerns, in id order.
+    #[prost(message, repeated, tag = "1")]
+    pub versions: ::prost::alloc::vec::Vec<Version>,
+    /// The change; its reader is the new schema.
+    #[prost(message, optional, tag = "2")]
+    pub change: ::core::option::Option<Incompatibility>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Refusal {
@@ -702,6 +800,17 @@ pub struct SchemaLine {
     pub timestamp_ms: u64,
     #[prost(bool, tag = "5")]
     pub deleted: bool,
+    /// For a schema with references: what was sent. `schema` is its self-contained form.
+    #[prost(message, optional, tag = "6")]
+    pub unresolved: ::core::option::Option<Unresolved>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Unresolved {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub schema_data: ::prost::bytes::Bytes,
+    /// At least one.
+    #[prost(message, repeated, tag = "2")]
+    pub references: ::prost::alloc::vec::Vec<Reference>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct EncodingLine {
@@ -1045,6 +1154,8 @@ pub enum ErrorKind {
     Unavailable = 7,
     /// The registry failed. INTERNAL.
     Failed = 8,
+    /// Other schemas refer to what is to be deleted. FAILED_PRECONDITION.
+    Referenced = 9,
 }
 impl ErrorKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1062,6 +1173,7 @@ impl ErrorKind {
             Self::Gone => "ERROR_KIND_GONE",
             Self::Unavailable => "ERROR_KIND_UNAVAILABLE",
             Self::Failed => "ERROR_KIND_FAILED",
+            Self::Referenced => "ERROR_KIND_REFERENCED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1076,6 +1188,7 @@ impl ErrorKind {
             "ERROR_KIND_GONE" => Some(Self::Gone),
             "ERROR_KIND_UNAVAILABLE" => Some(Self::Unavailable),
             "ERROR_KIND_FAILED" => Some(Self::Failed),
+            "ERROR_KIND_REFERENCED" => Some(Self::Referenced),
             _ => None,
         }
     }
@@ -1311,10 +1424,11 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Deletes a group with its schemas and encodings. Succeeds when there is no such group.
+        /// Deletes a group with its schemas and encodings. Succeeds when there is no such group. FAILED_PRECONDITION:
+        /// schemas of other groups refer to its schemas.
         pub async fn delete_group(
             &mut self,
-            request: impl tonic::IntoRequest<super::GroupRequest>,
+            request: impl tonic::IntoRequest<super::DeleteGroupRequest>,
         ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status> {
             self.inner
                 .ready()
@@ -1357,6 +1471,35 @@ pub mod schema_registry_client {
             req.extensions_mut()
                 .insert(
                     GrpcMethod::new("kulya.registry.v1.SchemaRegistry", "AddSchema"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Registers a schema that refers to others, likewise. INVALID_ARGUMENT: a reference does not lead to a live
+        /// version, or does not fit the schema. PERMISSION_DENIED: also when the caller may not read a group that the
+        /// schema refers to.
+        pub async fn add_schema_with_references(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AddSchemaWithReferencesRequest>,
+        ) -> std::result::Result<tonic::Response<super::AddSchemaReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/kulya.registry.v1.SchemaRegistry/AddSchemaWithReferences",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "kulya.registry.v1.SchemaRegistry",
+                        "AddSchemaWithReferences",
+                    ),
                 );
             self.inner.unary(req, path, codec).await
         }
@@ -1536,7 +1679,8 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Returns a schema by id, including deleted ones. NOT_FOUND: no such group or id.
+        /// Returns a schema by id, including deleted ones; one with references in its self-contained form, as in every
+        /// other reply. NOT_FOUND: no such group or id.
         pub async fn get_schema(
             &mut self,
             request: impl tonic::IntoRequest<super::SchemaIdRequest>,
@@ -1557,6 +1701,92 @@ pub mod schema_registry_client {
             req.extensions_mut()
                 .insert(
                     GrpcMethod::new("kulya.registry.v1.SchemaRegistry", "GetSchema"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Returns a schema as it was sent, with its references, including deleted ones. NOT_FOUND: no such group or
+        /// id.
+        pub async fn get_registered_schema(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SchemaIdRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RegisteredSchema>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/kulya.registry.v1.SchemaRegistry/GetRegisteredSchema",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "kulya.registry.v1.SchemaRegistry",
+                        "GetRegisteredSchema",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Returns the self-contained form of a schema that refers to others, for the calls that take a schema. Adds
+        /// nothing. Errors as those of AddSchemaWithReferences.
+        pub async fn resolve_references(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResolveReferencesRequest>,
+        ) -> std::result::Result<tonic::Response<super::Schema>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/kulya.registry.v1.SchemaRegistry/ResolveReferences",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "kulya.registry.v1.SchemaRegistry",
+                        "ResolveReferences",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the live versions that refer to a version. NOT_FOUND: no such group or id.
+        pub async fn referenced_by(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReferencedByRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReferencedByReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/kulya.registry.v1.SchemaRegistry/ReferencedBy",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("kulya.registry.v1.SchemaRegistry", "ReferencedBy"),
                 );
             self.inner.unary(req, path, codec).await
         }
@@ -1586,10 +1816,10 @@ pub mod schema_registry_client {
             self.inner.unary(req, path, codec).await
         }
         /// Deletes a schema softly: it is no longer listed or found, but its id still resolves. Succeeds when it is
-        /// deleted already. NOT_FOUND: no such group or id.
+        /// deleted already. NOT_FOUND: no such group or id. FAILED_PRECONDITION: other schemas refer to it.
         pub async fn delete_schema(
             &mut self,
-            request: impl tonic::IntoRequest<super::SchemaIdRequest>,
+            request: impl tonic::IntoRequest<super::DeleteSchemaRequest>,
         ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status> {
             self.inner
                 .ready()
@@ -1906,16 +2136,24 @@ pub mod schema_registry_server {
             tonic::Response<super::ChangeGroupReply>,
             tonic::Status,
         >;
-        /// Deletes a group with its schemas and encodings. Succeeds when there is no such group.
+        /// Deletes a group with its schemas and encodings. Succeeds when there is no such group. FAILED_PRECONDITION:
+        /// schemas of other groups refer to its schemas.
         async fn delete_group(
             &self,
-            request: tonic::Request<super::GroupRequest>,
+            request: tonic::Request<super::DeleteGroupRequest>,
         ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
         /// Registers a schema, or returns its version when it is registered already. Idempotent. NOT_FOUND: no such
         /// group.
         async fn add_schema(
             &self,
             request: tonic::Request<super::SchemaRequest>,
+        ) -> std::result::Result<tonic::Response<super::AddSchemaReply>, tonic::Status>;
+        /// Registers a schema that refers to others, likewise. INVALID_ARGUMENT: a reference does not lead to a live
+        /// version, or does not fit the schema. PERMISSION_DENIED: also when the caller may not read a group that the
+        /// schema refers to.
+        async fn add_schema_with_references(
+            &self,
+            request: tonic::Request<super::AddSchemaWithReferencesRequest>,
         ) -> std::result::Result<tonic::Response<super::AddSchemaReply>, tonic::Status>;
         /// Returns the version of a schema. NOT_FOUND: no such group, or the schema is not registered there.
         async fn find_schema(
@@ -1982,11 +2220,35 @@ pub mod schema_registry_server {
             &self,
             request: tonic::Request<super::ListVersionsRequest>,
         ) -> std::result::Result<tonic::Response<super::VersionsReply>, tonic::Status>;
-        /// Returns a schema by id, including deleted ones. NOT_FOUND: no such group or id.
+        /// Returns a schema by id, including deleted ones; one with references in its self-contained form, as in every
+        /// other reply. NOT_FOUND: no such group or id.
         async fn get_schema(
             &self,
             request: tonic::Request<super::SchemaIdRequest>,
         ) -> std::result::Result<tonic::Response<super::Schema>, tonic::Status>;
+        /// Returns a schema as it was sent, with its references, including deleted ones. NOT_FOUND: no such group or
+        /// id.
+        async fn get_registered_schema(
+            &self,
+            request: tonic::Request<super::SchemaIdRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RegisteredSchema>,
+            tonic::Status,
+        >;
+        /// Returns the self-contained form of a schema that refers to others, for the calls that take a schema. Adds
+        /// nothing. Errors as those of AddSchemaWithReferences.
+        async fn resolve_references(
+            &self,
+            request: tonic::Request<super::ResolveReferencesRequest>,
+        ) -> std::result::Result<tonic::Response<super::Schema>, tonic::Status>;
+        /// Lists the live versions that refer to a version. NOT_FOUND: no such group or id.
+        async fn referenced_by(
+            &self,
+            request: tonic::Request<super::ReferencedByRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReferencedByReply>,
+            tonic::Status,
+        >;
         /// Returns the id of a version given by format, type and number, including deleted ones. NOT_FOUND: no such
         /// group or version.
         async fn get_version_id(
@@ -1994,10 +2256,10 @@ pub mod schema_registry_server {
             request: tonic::Request<super::VersionIdRequest>,
         ) -> std::result::Result<tonic::Response<super::VersionIdReply>, tonic::Status>;
         /// Deletes a schema softly: it is no longer listed or found, but its id still resolves. Succeeds when it is
-        /// deleted already. NOT_FOUND: no such group or id.
+        /// deleted already. NOT_FOUND: no such group or id. FAILED_PRECONDITION: other schemas refer to it.
         async fn delete_schema(
             &self,
-            request: tonic::Request<super::SchemaIdRequest>,
+            request: tonic::Request<super::DeleteSchemaRequest>,
         ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
         /// Server streaming response type for the AddedTo method.
         type AddedToStream: tonic::codegen::tokio_stream::Stream<
@@ -2427,7 +2689,7 @@ pub mod schema_registry_server {
                     struct DeleteGroupSvc<T: SchemaRegistry>(pub Arc<T>);
                     impl<
                         T: SchemaRegistry,
-                    > tonic::server::UnaryService<super::GroupRequest>
+                    > tonic::server::UnaryService<super::DeleteGroupRequest>
                     for DeleteGroupSvc<T> {
                         type Response = super::Done;
                         type Future = BoxFuture<
@@ -2436,7 +2698,7 @@ pub mod schema_registry_server {
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::GroupRequest>,
+                            request: tonic::Request<super::DeleteGroupRequest>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
@@ -2497,6 +2759,57 @@ pub mod schema_registry_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AddSchemaSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/kulya.registry.v1.SchemaRegistry/AddSchemaWithReferences" => {
+                    #[allow(non_camel_case_types)]
+                    struct AddSchemaWithReferencesSvc<T: SchemaRegistry>(pub Arc<T>);
+                    impl<
+                        T: SchemaRegistry,
+                    > tonic::server::UnaryService<super::AddSchemaWithReferencesRequest>
+                    for AddSchemaWithReferencesSvc<T> {
+                        type Response = super::AddSchemaReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                super::AddSchemaWithReferencesRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SchemaRegistry>::add_schema_with_references(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AddSchemaWithReferencesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -2874,6 +3187,146 @@ pub mod schema_registry_server {
                     };
                     Box::pin(fut)
                 }
+                "/kulya.registry.v1.SchemaRegistry/GetRegisteredSchema" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetRegisteredSchemaSvc<T: SchemaRegistry>(pub Arc<T>);
+                    impl<
+                        T: SchemaRegistry,
+                    > tonic::server::UnaryService<super::SchemaIdRequest>
+                    for GetRegisteredSchemaSvc<T> {
+                        type Response = super::RegisteredSchema;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SchemaIdRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SchemaRegistry>::get_registered_schema(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetRegisteredSchemaSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/kulya.registry.v1.SchemaRegistry/ResolveReferences" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResolveReferencesSvc<T: SchemaRegistry>(pub Arc<T>);
+                    impl<
+                        T: SchemaRegistry,
+                    > tonic::server::UnaryService<super::ResolveReferencesRequest>
+                    for ResolveReferencesSvc<T> {
+                        type Response = super::Schema;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResolveReferencesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SchemaRegistry>::resolve_references(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResolveReferencesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/kulya.registry.v1.SchemaRegistry/ReferencedBy" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReferencedBySvc<T: SchemaRegistry>(pub Arc<T>);
+                    impl<
+                        T: SchemaRegistry,
+                    > tonic::server::UnaryService<super::ReferencedByRequest>
+                    for ReferencedBySvc<T> {
+                        type Response = super::ReferencedByReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReferencedByRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SchemaRegistry>::referenced_by(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReferencedBySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/kulya.registry.v1.SchemaRegistry/GetVersionId" => {
                     #[allow(non_camel_case_types)]
                     struct GetVersionIdSvc<T: SchemaRegistry>(pub Arc<T>);
@@ -2924,7 +3377,7 @@ pub mod schema_registry_server {
                     struct DeleteSchemaSvc<T: SchemaRegistry>(pub Arc<T>);
                     impl<
                         T: SchemaRegistry,
-                    > tonic::server::UnaryService<super::SchemaIdRequest>
+                    > tonic::server::UnaryService<super::DeleteSchemaRequest>
                     for DeleteSchemaSvc<T> {
                         type Response = super::Done;
                         type Future = BoxFuture<
@@ -2933,7 +3386,7 @@ pub mod schema_registry_server {
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::SchemaIdRequest>,
+                            request: tonic::Request<super::DeleteSchemaRequest>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {

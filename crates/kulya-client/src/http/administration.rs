@@ -9,10 +9,11 @@ use bytes::BytesMut;
 use futures::stream::{self, BoxStream, StreamExt};
 use kulya_registry_api::administration::{
     Change, CheckOptions, Comparison, ExportLine, GroupChange, ImportSummary, OnConflict, Page, PageRequest,
-    RegistryAdministration, SchemaReferences, Search, SearchHit, Verdict, VersionEntry,
+    Referrer, RegisteredSchema, RegistryAdministration, SchemaReferences, Search, SearchHit, Verdict,
+    VersionEntry,
 };
 use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
-use kulya_schema::{GroupId, GroupProperties, SchemaInfo};
+use kulya_schema::{GroupId, GroupProperties, Reference, SchemaInfo, VersionInfo};
 use percent_encoding::utf8_percent_encode;
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, header};
 use serde::Deserialize;
@@ -50,6 +51,15 @@ struct Groups {
 fn page_query<'a>(page: &'a PageRequest, limit: &'a str) -> Vec<(&'static str, &'a str)> {
     let after = Some(("after", page.after.as_str())).filter(|(_, after)| !after.is_empty());
     [("limit", limit)].into_iter().chain(after).collect()
+}
+
+/// Returns a schema and its references as a body of REST v2.
+fn with_references(schema: &SchemaInfo, references: &[Reference]) -> serde_json::Value {
+    let mut body = json!(schema);
+    if !references.is_empty() {
+        body["references"] = json!(references);
+    }
+    body
 }
 
 impl HttpRegistry {
@@ -132,8 +142,9 @@ impl RegistryAdministration for HttpRegistry {
         schema: SchemaInfo,
         question: CheckOptions,
     ) -> RegistryResult<Verdict> {
-        let CheckOptions { compatibility, rules } = question;
+        let CheckOptions { compatibility, rules, references } = question;
         let labels = rules.map(|rules| rules.to_labels());
+        let schema = with_references(&schema, &references);
         let body = json!({ "schemaInfo": schema, "compatibility": compatibility, "rules": labels });
         self.call(self.group_request_v2(Method::POST, group, "/check", &[]).json(&body)).await
     }
@@ -167,6 +178,48 @@ impl RegistryAdministration for HttpRegistry {
 
     async fn delete_schema(&self, group: &GroupId, id: u32) -> RegistryResult<()> {
         self.execute(self.group_request_v2(Method::DELETE, group, &format!("/schemas/{id}"), &[])).await
+    }
+
+    async fn force_delete_schema(&self, group: &GroupId, id: u32) -> RegistryResult<()> {
+        let path = format!("/schemas/{id}");
+        self.execute(self.group_request_v2(Method::DELETE, group, &path, &[("force", "true")])).await
+    }
+
+    async fn force_delete_group(&self, group: &GroupId) -> RegistryResult<()> {
+        self.execute(self.group_request_v2(Method::DELETE, group, "", &[("force", "true")])).await
+    }
+
+    async fn add_schema_with_references(
+        &self,
+        group: &GroupId,
+        schema: SchemaInfo,
+        references: Vec<Reference>,
+    ) -> RegistryResult<VersionInfo> {
+        let body = with_references(&schema, &references);
+        self.call(self.group_request_v2(Method::POST, group, "/schemas", &[]).json(&body)).await
+    }
+
+    async fn resolve_references(
+        &self,
+        schema: SchemaInfo,
+        references: Vec<Reference>,
+    ) -> RegistryResult<SchemaInfo> {
+        let body = with_references(&schema, &references);
+        self.call(self.request_v2(Method::POST, "/v2/resolve", &[]).json(&body)).await
+    }
+
+    async fn registered_schema(&self, group: &GroupId, id: u32) -> RegistryResult<RegisteredSchema> {
+        self.call(self.group_request_v2(Method::GET, group, &format!("/schemas/{id}"), &[])).await
+    }
+
+    async fn referenced_by(
+        &self,
+        group: &GroupId,
+        id: u32,
+        page: &PageRequest,
+    ) -> RegistryResult<Page<Referrer>> {
+        let (limit, path) = (page.limit.to_string(), format!("/schemas/{id}/referenced-by"));
+        self.call(self.group_request_v2(Method::GET, group, &path, &page_query(page, &limit))).await
     }
 
     async fn schema_references(

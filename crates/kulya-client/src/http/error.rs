@@ -25,6 +25,7 @@ pub(super) fn parse_error_body(text: &str) -> Option<RegistryError> {
         "incompatible" | "conflict" => RegistryErrorKind::Incompatible,
         "format-mismatch" => RegistryErrorKind::FormatMismatch,
         "codec-unknown" => RegistryErrorKind::CodecUnknown,
+        "referenced" => RegistryErrorKind::Referenced,
         "invalid-input" => RegistryErrorKind::InvalidInput,
         "gone" => RegistryErrorKind::Gone,
         "unavailable" | "full" => RegistryErrorKind::Unavailable,

@@ -137,6 +137,16 @@ impl HttpRegistry {
         Ok(())
     }
 
+    /// Sends a deletion of REST v1, whose only conflict is that schemas refer to what is to be deleted.
+    async fn delete(&self, request: RequestBuilder) -> RegistryResult<()> {
+        let response = self.send(request, Idempotency::Idempotent).await?;
+        if response.status() == StatusCode::CONFLICT {
+            let error = self.error_of_response(response).await;
+            return Err(RegistryError::new(RegistryErrorKind::Referenced, error.to_string()));
+        }
+        Ok(())
+    }
+
     /// Converts a response without success.
     async fn error_of_response(&self, response: Response) -> RegistryError {
         let status = response.status();
@@ -260,9 +270,9 @@ impl HttpRegistry {
     /// Deletes a schema by id. Its events can still be decoded.
     ///
     /// # Errors
-    /// `NotFound` for an unknown group or id; `Unavailable`.
+    /// `NotFound` for an unknown group or id; `Referenced` when other schemas refer to it; `Unavailable`.
     pub async fn delete_schema(&self, group: &GroupId, id: u32) -> RegistryResult<()> {
-        self.execute(self.group_request(Method::DELETE, group, &format!("/schemas/schema/{id}"), &[])).await
+        self.delete(self.group_request(Method::DELETE, group, &format!("/schemas/schema/{id}"), &[])).await
     }
 
     /// Returns a schema by type and version number; `format` is the full name, such as `Avro`.
@@ -283,7 +293,8 @@ impl HttpRegistry {
     /// Deletes a schema by type and version number.
     ///
     /// # Errors
-    /// `NotFound` for an unknown group or version; `Unavailable`.
+    /// `NotFound` for an unknown group or version; `Referenced` when other schemas refer to it;
+    /// `Unavailable`.
     pub async fn delete_version(
         &self,
         group: &GroupId,
@@ -291,13 +302,8 @@ impl HttpRegistry {
         type_name: &str,
         version: u32,
     ) -> RegistryResult<()> {
-        self.execute(self.group_request(
-            Method::DELETE,
-            group,
-            &version_path(format, type_name, version),
-            &[],
-        ))
-        .await
+        self.delete(self.group_request(Method::DELETE, group, &version_path(format, type_name, version), &[]))
+            .await
     }
 
     /// Returns the groups of a namespace that contain a schema, each with the schema's version.
@@ -354,7 +360,7 @@ impl SchemaRegistry for HttpRegistry {
     }
 
     async fn delete_group(&self, group: &GroupId) -> RegistryResult<()> {
-        self.execute(self.group_request(Method::DELETE, group, "", &[])).await
+        self.delete(self.group_request(Method::DELETE, group, "", &[])).await
     }
 
     async fn add_schema(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo> {

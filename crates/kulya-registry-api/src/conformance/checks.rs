@@ -19,7 +19,8 @@ async fn check(
     compatibility: Compatibility,
     rules: Rules,
 ) -> Verdict {
-    let options = CheckOptions { compatibility: Some(compatibility), rules: Some(rules) };
+    let options =
+        CheckOptions { compatibility: Some(compatibility), rules: Some(rules), ..CheckOptions::default() };
     registry.check(group, schema.clone(), options).await.expect("the check runs")
 }
 
@@ -132,7 +133,7 @@ pub(super) async fn a_check_can_override_policy_and_rules(registry: &impl Regist
         add_schema(registry, &id, &wide).await;
         let is_accepted =
             async |options| registry.check(&id, narrow.clone(), options).await.expect("checked").compatible;
-        let options = |compatibility, rules| CheckOptions { compatibility, rules };
+        let options = |compatibility, rules| CheckOptions { compatibility, rules, references: Vec::new() };
         assert!(is_accepted(CheckOptions::default()).await, "by the group's policy");
         assert!(is_accepted(options(None, Some(Rules::strict()))).await, "the group's policy accepts all");
         assert!(!is_accepted(options(Some(Backward), Some(Rules::strict()))).await);

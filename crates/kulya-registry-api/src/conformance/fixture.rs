@@ -44,22 +44,37 @@ pub(super) fn avro(name: &str, fields: &str) -> SchemaInfo {
 
 /// A message in package `p` with fields numbered from 1.
 pub(super) fn protobuf(name: &str, fields: &[(&str, Type)]) -> SchemaInfo {
-    let field = |(number, (name, kind)): (i32, &(&str, Type))| FieldDescriptorProto {
-        name: Some((*name).to_owned()),
+    let field = |(number, (name, kind)): (i32, &(&str, Type))| protobuf_field(name, number, *kind);
+    protobuf_schema(name, (1..).zip(fields).map(field).collect(), Vec::new())
+}
+
+/// A message in package `p` with one field, of the message `imported` in its own file.
+pub(super) fn protobuf_with_import(name: &str, field: &str, imported: &str) -> SchemaInfo {
+    let field = FieldDescriptorProto {
+        type_name: Some(format!(".p.{imported}")),
+        ..protobuf_field(field, 1, Type::Message)
+    };
+    protobuf_schema(name, vec![field], vec![format!("{imported}.proto")])
+}
+
+fn protobuf_field(name: &str, number: i32, kind: Type) -> FieldDescriptorProto {
+    FieldDescriptorProto {
+        name: Some(name.to_owned()),
         number: Some(number),
         label: Some(Label::Optional.into()),
-        r#type: Some((*kind).into()),
-        json_name: Some((*name).to_owned()),
+        r#type: Some(kind.into()),
+        json_name: Some(name.to_owned()),
         ..FieldDescriptorProto::default()
-    };
-    let message = DescriptorProto {
-        name: Some(name.to_owned()),
-        field: (1..).zip(fields).map(field).collect(),
-        ..DescriptorProto::default()
-    };
+    }
+}
+
+fn protobuf_schema(name: &str, fields: Vec<FieldDescriptorProto>, imports: Vec<String>) -> SchemaInfo {
+    let message =
+        DescriptorProto { name: Some(name.to_owned()), field: fields, ..DescriptorProto::default() };
     let file = FileDescriptorProto {
         name: Some(format!("{name}.proto")),
         package: Some("p".to_owned()),
+        dependency: imports,
         message_type: vec![message],
         syntax: Some("proto3".to_owned()),
         ..FileDescriptorProto::default()

@@ -8,6 +8,7 @@ mod checks;
 mod export_import;
 mod fixture;
 mod groups;
+mod references;
 mod search;
 mod versions;
 
@@ -26,6 +27,12 @@ use export_import::{
 use groups::{
     a_conditional_change_needs_the_current_properties, groups_are_listed_page_by_page,
     namespaces_are_listed_page_by_page, properties_select_the_rules_and_unknown_values_are_rejected,
+};
+use references::{
+    a_reference_that_leads_nowhere_is_refused, a_referenced_schema_is_not_deleted,
+    a_schema_with_references_is_resolved_and_kept, a_source_imports_what_it_refers_to,
+    a_verdict_goes_through_references, references_are_exported_and_imported,
+    references_within_a_group_do_not_keep_it,
 };
 use search::{a_search_continues_over_pages, a_search_matches_all_conditions};
 use std::future::Future;
@@ -76,6 +83,13 @@ where
         an_export_of_one_namespace_has_no_other_groups,
         a_damaged_export_is_rejected_and_creates_no_group with other,
         existing_groups_are_refused_or_skipped,
+        a_schema_with_references_is_resolved_and_kept,
+        a_source_imports_what_it_refers_to,
+        a_reference_that_leads_nowhere_is_refused,
+        a_verdict_goes_through_references,
+        a_referenced_schema_is_not_deleted,
+        references_within_a_group_do_not_keep_it,
+        references_are_exported_and_imported with other,
         every_change_is_streamed_once_and_in_order,
         an_invalid_position_is_rejected,
     );

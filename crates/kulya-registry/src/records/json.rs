@@ -4,13 +4,13 @@
 //! record.
 
 use super::id_set::IdSet;
-use super::model::{EncodingRecord, GroupRecord, SchemaRecord, VersionRecord};
+use super::model::{EncodingRecord, GroupRecord, ReferrerRecord, SchemaRecord, VersionRecord};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kulya_registry_api::administration::{Change, ChangeEvent};
 use kulya_schema::{
-    CodecType, Compatibility, CompatibilityFingerprint, EncodingId, Format, GroupProperties, SchemaInfo,
-    VersionInfo, VersionScope,
+    CodecType, Compatibility, CompatibilityFingerprint, EncodingId, Format, GroupId, GroupProperties,
+    Reference, SchemaInfo, VersionInfo, VersionScope,
 };
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -41,7 +41,8 @@ macro_rules! stored_as {
 stored_as!(
     GroupRecord as StoredGroup,
     VersionRecord as StoredVersionRecord,
-    EncodingRecord as StoredEncoding
+    EncodingRecord as StoredEncoding,
+    ReferrerRecord as StoredReferrer
 );
 
 impl<'de> Deserialize<'de> for SchemaRecord {
@@ -107,12 +108,62 @@ pub(super) struct StoredSchemaRecord {
     compatibility: StoredCompatibility,
     timestamp_ms: u64,
     fingerprint: [u8; 32],
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    references: Vec<StoredReference>,
+}
+
+/// The references of a [`StoredSchemaRecord`] alone.
+#[derive(Deserialize)]
+pub(super) struct StoredReferences {
+    #[serde(default)]
+    pub(super) references: Vec<StoredReference>,
+}
+
+/// The stored form of a [`Reference`].
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredReference {
+    name: String,
+    namespace: String,
+    group: String,
+    id: u32,
+}
+
+impl From<Reference> for StoredReference {
+    fn from(Reference { name, namespace, group, id }: Reference) -> Self {
+        Self { name, namespace, group, id }
+    }
+}
+
+impl From<StoredReference> for Reference {
+    fn from(StoredReference { name, namespace, group, id }: StoredReference) -> Self {
+        Self { name, namespace, group, id }
+    }
+}
+
+/// The stored form of a [`ReferrerRecord`].
+#[derive(Serialize, Deserialize)]
+struct StoredReferrer {
+    namespace: String,
+    group: String,
+    version: StoredVersion,
+}
+
+impl From<ReferrerRecord> for StoredReferrer {
+    fn from(ReferrerRecord { group: GroupId { namespace, name }, version }: ReferrerRecord) -> Self {
+        Self { namespace, group: name, version: version.into() }
+    }
+}
+
+impl From<StoredReferrer> for ReferrerRecord {
+    fn from(StoredReferrer { namespace, group, version }: StoredReferrer) -> Self {
+        Self { group: GroupId::new(namespace, group), version: version.into() }
+    }
 }
 
 impl StoredSchemaRecord {
     /// Returns a record's stored form with empty schema data: the data follows the JSON as raw bytes.
     pub(super) fn without_data(record: &SchemaRecord) -> Self {
-        let SchemaRecord { schema, version, compatibility, timestamp_ms, fingerprint } = record;
+        let SchemaRecord { schema, version, compatibility, timestamp_ms, fingerprint, references } = record;
         let schema = StoredSchema {
             type_name: schema.type_name.clone(),
             format: (&schema.format).into(),
@@ -125,6 +176,7 @@ impl StoredSchemaRecord {
             compatibility: compatibility.into(),
             timestamp_ms: *timestamp_ms,
             fingerprint: *fingerprint,
+            references: references.iter().cloned().map(Into::into).collect(),
         }
     }
 }
@@ -133,13 +185,15 @@ impl TryFrom<StoredSchemaRecord> for SchemaRecord {
     type Error = Invalid;
 
     fn try_from(stored: StoredSchemaRecord) -> Result<Self, Invalid> {
-        let StoredSchemaRecord { schema, version, compatibility, timestamp_ms, fingerprint } = stored;
+        let StoredSchemaRecord { schema, version, compatibility, timestamp_ms, fingerprint, references } =
+            stored;
         Ok(Self {
             schema: schema.try_into()?,
             version: version.into(),
             compatibility: compatibility.try_into()?,
             timestamp_ms,
             fingerprint,
+            references: references.into_iter().map(Into::into).collect(),
         })
     }
 }

@@ -7,11 +7,12 @@ mod model;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use model::{EncodingRecord, GroupRecord, SchemaRecord, VersionRecord};
+pub(crate) use model::{EncodingRecord, GroupRecord, ReferrerRecord, SchemaRecord, VersionRecord};
 
-use json::{StoredChange, StoredSchemaRecord};
+use json::{StoredChange, StoredReferences, StoredSchemaRecord};
 use kulya_registry_api::administration::Change;
 use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
+use kulya_schema::Reference;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -35,15 +36,26 @@ impl SchemaRecord {
 
     /// Decodes a record; `what` names it in the error.
     pub(crate) fn decode(what: &str, bytes: &[u8]) -> RegistryResult<Self> {
-        let Some(rest) = bytes.strip_prefix(&[RAW]) else { return decode(what, bytes) };
-        let split = rest.split_first_chunk::<4>();
-        let split =
-            split.and_then(|(length, rest)| rest.split_at_checked(u32::from_be_bytes(*length) as usize));
-        let Some((json, data)) = split else { return Err(corrupt(what)) };
+        let Some((json, data)) = split(what, bytes)? else { return decode(what, bytes) };
         let mut record: Self = decode(what, json)?;
         record.schema.data = data.to_vec();
         Ok(record)
     }
+
+    /// Decodes only the references of a record.
+    pub(crate) fn decode_references(what: &str, bytes: &[u8]) -> RegistryResult<Vec<Reference>> {
+        let json = split(what, bytes)?.map_or(bytes, |(json, _)| json);
+        let StoredReferences { references } = decode(what, json)?;
+        Ok(references.into_iter().map(Into::into).collect())
+    }
+}
+
+/// Splits a schema record that ends with raw bytes into its JSON and those.
+fn split<'b>(what: &str, bytes: &'b [u8]) -> RegistryResult<Option<(&'b [u8], &'b [u8])>> {
+    let Some(rest) = bytes.strip_prefix(&[RAW]) else { return Ok(None) };
+    let split = rest.split_first_chunk::<4>();
+    let split = split.and_then(|(length, rest)| rest.split_at_checked(u32::from_be_bytes(*length) as usize));
+    split.map(Some).ok_or_else(|| corrupt(what))
 }
 
 /// Encodes an event of the changelog.

@@ -2,7 +2,8 @@
 
 use super::id_set::IdSet;
 use kulya_schema::{
-    CodecType, Compatibility, CompatibilityFingerprint, GroupProperties, SchemaInfo, VersionInfo,
+    CodecType, Compatibility, CompatibilityFingerprint, GroupId, GroupProperties, Reference, SchemaInfo,
+    VersionInfo,
 };
 
 /// A group's mutable state: every change of the group replaces this record, so that one compare-and-set
@@ -47,6 +48,7 @@ pub(crate) struct VersionRecord {
 /// A registered schema. Immutable.
 #[derive(Debug, Clone)]
 pub(crate) struct SchemaRecord {
+    /// In its self-contained form if it has references.
     pub(crate) schema: SchemaInfo,
     pub(crate) version: VersionInfo,
     /// The policy in force when the schema was added.
@@ -54,6 +56,14 @@ pub(crate) struct SchemaRecord {
     pub(crate) timestamp_ms: u64,
     /// Part of the key of the fingerprint record, which is removed when the schema is deleted.
     pub(crate) fingerprint: [u8; 32],
+    pub(crate) references: Vec<Reference>,
+}
+
+/// A version that refers to another: an entry of the index of references. Immutable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReferrerRecord {
+    pub(crate) group: GroupId,
+    pub(crate) version: VersionInfo,
 }
 
 /// An encoding: a schema id and a codec. Immutable.

@@ -14,6 +14,7 @@ fn a_schema_record_is_decoded_in_both_layouts() {
         compatibility: Compatibility::Backward,
         timestamp_ms: 3,
         fingerprint: [4; 32],
+        references: Vec::new(),
     };
     let bytes = record.encode();
     assert!(bytes.ends_with(&[0, 255, 1, b'{']), "the schema is stored as raw bytes");
@@ -129,12 +130,13 @@ fn records_of_versions_schemas_and_encodings_have_stable_bytes() {
     assert_eq!(text(&VersionRecord { version: version(5), shape }), bytes);
     assert_eq!(text(&decode::<VersionRecord>("a version", bytes.as_bytes()).unwrap()), bytes);
 
-    let record = SchemaRecord {
+    let mut record = SchemaRecord {
         schema: schema.clone(),
         version: version(5),
         compatibility: Compatibility::Full,
         timestamp_ms: 1_700_000_000_000,
         fingerprint: [9; 32],
+        references: Vec::new(),
     };
     let fingerprint = ["9"; 32].join(",");
     let json = |data: &str| {
@@ -149,7 +151,19 @@ fn records_of_versions_schemas_and_encodings_have_stable_bytes() {
         let back = SchemaRecord::decode("a schema", bytes).unwrap();
         assert_eq!(back.schema, schema);
         assert_eq!(back.encode(), raw);
+        assert!(SchemaRecord::decode_references("a schema", bytes).unwrap().is_empty());
     }
+    let group = kulya_schema::GroupId::new("shop", "parts");
+    record.references = vec![Reference::new("R", &group, 3)];
+    let bytes = record.encode();
+    let references = br#","references":[{"name":"R","namespace":"shop","group":"parts","id":3}]}"int""#;
+    assert!(bytes.ends_with(references), "{}", String::from_utf8_lossy(&bytes));
+    assert_eq!(SchemaRecord::decode("a schema", &bytes).unwrap().references, record.references);
+    assert_eq!(SchemaRecord::decode_references("a schema", &bytes).unwrap(), record.references);
+    let bytes = r#"{"namespace":"shop","group":"parts","version":{"type":"R","serializationFormat":"Avro","version":0,"id":5}}"#;
+    let referrer = ReferrerRecord { group, version: version(5) };
+    assert_eq!(text(&referrer), bytes);
+    assert_eq!(decode::<ReferrerRecord>("a referrer", bytes.as_bytes()).unwrap(), referrer);
 
     let bytes = r#"{"schema":5,"codec":{"name":"gz","properties":{"a":"\u0001ü\"","b":"2"}}}"#;
     let record = EncodingRecord { schema: 5, codec: CodecType { name: "gz".into(), properties: labels() } };

@@ -79,6 +79,7 @@ async fn history(format: &Format, seed: u64, coverage: &mut Coverage) {
             let options = CheckOptions {
                 compatibility: Some(policy(&mut rng, &live)),
                 rules: Some(*rng.choose(&rules())),
+                references: Vec::new(),
             };
             let checking = if rng.one_in(3) { &other } else { &registry };
             check_addition(checking, &id, allow_multiple_types, &live, &schema, options, &at, coverage).await;

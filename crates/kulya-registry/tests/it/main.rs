@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod compatibility;
+mod former_fingerprints;
+mod references;
 
 use kulya_registry::Registry;
 use kulya_registry_api::conformance;
@@ -22,7 +24,7 @@ async fn registry_on(store: Arc<dyn StreamStore>) -> Registry {
 async fn the_registry_conforms_on_the_memory_store() {
     let count =
         conformance::run_all(async || Arc::new(registry_on(Arc::new(MemoryStore::new())).await)).await;
-    assert_eq!(count, 23);
+    assert_eq!(count, 30);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,5 +35,5 @@ async fn the_registry_conforms_on_the_embedded_store() {
         let path = folder.path().join(number.fetch_add(1, Ordering::Relaxed).to_string());
         async move { Arc::new(registry_on(Arc::new(EmbeddedStore::open(path).unwrap())).await) }
     };
-    assert_eq!(conformance::run_all(new_registry).await, 23);
+    assert_eq!(conformance::run_all(new_registry).await, 30);
 }

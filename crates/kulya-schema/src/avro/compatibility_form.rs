@@ -1,8 +1,9 @@
-//! The form of a schema that matters to resolution: two schemas of equal form get the same verdicts, whatever
-//! their documentation, values of defaults, logical types and sort orders are. With one exception: aliases
-//! are ignored between schemas that are otherwise equal, and equality includes all of these. So a schema that
-//! has aliases gets a form of its own, and other schemas are compared with it one by one.
+//! The form of a schema that matters to resolution: two schemas of equal form get the same verdicts and
+//! warnings, whatever their documentation, values of defaults and sort orders are. With one exception:
+//! aliases are ignored between schemas that are otherwise equal, and equality includes all of these. So a
+//! schema that has aliases gets a form of its own, and other schemas are compared with it one by one.
 
+use super::logical;
 use super::schema::{Definition, Field, Kind, Node, Schema};
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -17,6 +18,30 @@ impl Schema {
         let mut writer = FormWriter { schema: self, numbers: HashMap::new(), text: String::new() };
         writer.node(&self.root);
         writer.text
+    }
+
+    /// Returns whether any type has a logical type.
+    pub(crate) fn has_logical_types(&self) -> bool {
+        let mut nodes = vec![&self.root];
+        for named in &self.named {
+            if named.properties.contains_key("logicalType") {
+                return true;
+            }
+            if let Definition::Record(fields) = &named.definition {
+                nodes.extend(fields.iter().map(|field| &field.node));
+            }
+        }
+        while let Some(node) = nodes.pop() {
+            match &node.kind {
+                Kind::Array(inner) | Kind::Map(inner) => nodes.push(inner),
+                Kind::Union(members) => nodes.extend(members),
+                Kind::Primitive(_) | Kind::Named(_) => {}
+            }
+            if node.properties.contains_key("logicalType") {
+                return true;
+            }
+        }
+        false
     }
 
     /// Returns whether any type or field has aliases.
@@ -61,6 +86,17 @@ impl FormWriter<'_> {
                 self.text.push(')');
             }
             Kind::Named(number) => self.named(*number),
+        }
+        self.logical_type(node);
+    }
+
+    /// Writes the logical type, quoted, and what matters of a decimal.
+    fn logical_type(&mut self, node: &Node) {
+        if let Some(name) = logical::name(self.schema, node) {
+            self.push(format_args!("@{name:?}"));
+        }
+        if let Some(decimal) = logical::decimal(self.schema, node) {
+            self.push(format_args!("{},{}", decimal.precision, decimal.scale));
         }
     }
 

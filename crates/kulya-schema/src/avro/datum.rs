@@ -6,6 +6,7 @@
 //! exactly one datum, and how many values it holds.
 
 use super::schema::{Definition, Kind, Node, Primitive, Schema};
+use super::varint::{VarintError, read_long};
 use std::fmt;
 
 /// The maximum number of values of one datum, including those that take no bytes: an array of nulls may have
@@ -56,6 +57,29 @@ impl Schema {
     pub fn datum_size(&self, bytes: &[u8]) -> Result<DatumSize, DatumError> {
         let mut walker = DatumWalker { schema: self, bytes, offset: 0, values: 0 };
         walker.node(&self.root, 0)?;
+        Ok(DatumSize { bytes: walker.offset, values: walker.values })
+    }
+}
+
+impl Schema {
+    /// Finds the fields of the record at the start of the bytes: `ends` gets the offset after each of them.
+    ///
+    /// # Errors
+    /// The schema is not a record, or the bytes do not start with a datum of it.
+    pub fn field_ends(&self, bytes: &[u8], ends: &mut Vec<usize>) -> Result<DatumSize, DatumError> {
+        ends.clear();
+        let definition = match &self.root.kind {
+            Kind::Named(index) => self.named.get(*index).map(|named| &named.definition),
+            _ => None,
+        };
+        let Some(Definition::Record(fields)) = definition else {
+            return Err(DatumError::Invalid(0, "no record"));
+        };
+        let mut walker = DatumWalker { schema: self, bytes, offset: 0, values: 1 };
+        for field in fields {
+            walker.node(&field.node, 1)?;
+            ends.push(walker.offset);
+        }
         Ok(DatumSize { bytes: walker.offset, values: walker.values })
     }
 }
@@ -186,20 +210,13 @@ impl<'a> DatumWalker<'a> {
 
     /// Reads a zigzag varint of up to 64 bits.
     fn long(&mut self) -> Result<i64, DatumError> {
-        let start = self.offset;
-        let mut number = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let [byte] = self.advance(1)? else { return Err(DatumError::Truncated) };
-            let bits = u64::from(byte & 0x7f);
-            if shift == 63 && bits > 1 {
-                break;
-            }
-            number |= bits << shift;
-            if byte & 0x80 == 0 {
-                return Ok((number >> 1) as i64 ^ -((number & 1) as i64));
-            }
-        }
-        Err(DatumError::Invalid(start, "a number of more than 64 bits"))
+        let mut rest = self.bytes.get(self.offset..).unwrap_or_default();
+        let number = read_long(&mut rest).map_err(|error| match error {
+            VarintError::Truncated => DatumError::Truncated,
+            VarintError::TooLong => DatumError::Invalid(self.offset, "a number of more than 64 bits"),
+        })?;
+        self.offset = self.bytes.len() - rest.len();
+        Ok(number)
     }
 }
 
@@ -217,6 +234,18 @@ mod tests {
         {"name":"e","type":{"type":"enum","name":"E","symbols":["A","B"]}},
         {"name":"f","type":{"type":"fixed","name":"F","size":2}},
         {"name":"n","type":["null","R"]}]}"#;
+    #[test]
+    fn fields_of_a_record_end_where_the_next_begins() {
+        let schema = parse(EVERYTHING).unwrap();
+        let mut ends = vec![7];
+        let size = schema.field_ends(WHOLE, &mut ends).unwrap();
+        assert_eq!(size, schema.datum_size(WHOLE).unwrap());
+        assert_eq!((ends.len(), ends.last()), (8, Some(&size.bytes)));
+        assert_eq!(ends[..2], [1, 4]);
+        schema.field_ends(&WHOLE[..5], &mut ends).unwrap_err();
+        parse("\"int\"").unwrap().field_ends(WHOLE, &mut ends).unwrap_err();
+    }
+
     const WHOLE: &[u8] = b"\x02\x04ab\x04\x02\x03\x00\x02\x02k\x01\x00\x00\x02xy\x00";
 
     #[test]

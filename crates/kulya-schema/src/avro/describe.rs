@@ -3,7 +3,7 @@
 use super::schema::{Definition, Kind, NamedType, Node, Schema, kind_name};
 
 /// The maximum number of names that a description lists; the rest are counted.
-const MAX_LISTED: usize = 20;
+pub(super) const MAX_LISTED: usize = 20;
 
 /// Formats a list of names.
 pub(super) fn list_names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {

@@ -1,6 +1,7 @@
 //! The fields of an Avro schema by path.
 
-use super::describe::{describe, list_names};
+use super::describe::{MAX_LISTED, describe, list_names};
+use super::logical;
 use super::schema::{Definition, Kind, Node, Schema};
 use crate::field_collector::{FieldCollector, MAX_DEPTH, child_path};
 
@@ -39,7 +40,7 @@ impl Schema {
                 ancestors.push(*index);
                 for field in fields {
                     let Some(path) = child_path(path, &field.name) else { continue };
-                    collector.add(&path, self.describe_with_symbols(&field.node));
+                    collector.add(&path, self.describe_in_full(&field.node));
                     self.collect_node(&field.node, &path, ancestors, collector);
                 }
                 ancestors.pop();
@@ -47,14 +48,28 @@ impl Schema {
         }
     }
 
-    /// Describes the type, including an enum's symbols.
-    fn describe_with_symbols(&self, node: &Node) -> String {
-        let Kind::Named(index) = &node.kind else { return describe(self, node) };
-        match self.named.get(*index).map(|named| &named.definition) {
-            Some(Definition::Enum { symbols, .. }) => {
-                format!("{} {}", describe(self, node), list_names(symbols.iter().map(String::as_str)))
+    /// Describes the type, including its logical type and an enum's symbols.
+    fn describe_in_full(&self, node: &Node) -> String {
+        if let Kind::Union(members) = &node.kind
+            && members.iter().any(|member| logical::name(self, member).is_some())
+        {
+            let members: Vec<_> =
+                members.iter().take(MAX_LISTED).map(|member| self.describe_in_full(member)).collect();
+            return format!("union [{}]", members.join(", "));
+        }
+        let mut text = describe(self, node);
+        if let Kind::Named(index) = &node.kind
+            && let Some(Definition::Enum { symbols, .. }) =
+                self.named.get(*index).map(|named| &named.definition)
+        {
+            text = format!("{text} {}", list_names(symbols.iter().map(String::as_str)));
+        }
+        match (logical::decimal(self, node), logical::name(self, node)) {
+            (Some(decimal), _) => {
+                format!("{text} (decimal of precision {} and scale {})", decimal.precision, decimal.scale)
             }
-            _ => describe(self, node),
+            (None, Some(name)) => format!("{text} ({})", crate::text::truncated(name)),
+            (None, None) => text,
         }
     }
 }

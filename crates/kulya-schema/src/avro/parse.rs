@@ -4,6 +4,7 @@
 //! Apart from that, the text is JSON as `serde_json` reads it: no comments, no unpaired surrogates, no number
 //! out of range.
 
+use super::defaults::{DefaultChecker, DefaultRules, MAX_DEFAULT_CHECKS};
 use super::schema::{Definition, Field, Kind, Name, NamedType, Node, Primitive, Schema, kind_name};
 use crate::text::truncated_json;
 use crate::{Budget, Error, Result, bounded_json};
@@ -14,10 +15,10 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 
-/// The maximum nesting depth of types.
-const MAX_DEPTH: usize = 100;
-/// The maximum number of values, and of absent fields, in all defaults of a schema.
-const MAX_DEFAULT_CHECKS: usize = 10_000_000;
+/// The maximum nesting depth of records, arrays and maps. A union around each of them does not count.
+pub(super) const MAX_DEPTH: usize = 100;
+/// The maximum nesting depth of the JSON document: a record in a union takes four levels.
+const MAX_JSON_DEPTH: usize = 4 * MAX_DEPTH + 40;
 /// The maximum full name of a type, in bytes: it is repeated for each type of its namespace.
 pub const MAX_NAME_BYTES: usize = 512;
 /// The maximum size of a fixed, in bytes: the maximum length of a Java array.
@@ -41,7 +42,7 @@ pub fn parse(text: &str) -> Result<Schema> {
 /// # Errors
 /// As [`parse`], and when the budget is exhausted.
 pub fn parse_with_budget(text: &str, budget: &Budget) -> Result<Schema> {
-    let value = bounded_json::parse(text)?;
+    let value = bounded_json::parse_nested(text, MAX_JSON_DEPTH)?;
     let remaining_checks = Cell::new(MAX_DEFAULT_CHECKS);
     let mut parser = Parser { named: Vec::new(), indexes: HashMap::new(), remaining_checks, budget };
     let root = parser.node(value, &Arc::from(""), &Location::Root, 0)?;
@@ -134,7 +135,7 @@ impl Parser<'_> {
         let mut seen = HashSet::new();
         let mut nodes = Vec::with_capacity(members.len());
         for (index, member) in members.into_iter().enumerate() {
-            let node = self.node(member, namespace, &Location::Member(location, index), depth + 1)?;
+            let node = self.node(member, namespace, &Location::Member(location, index), depth)?;
             let name = match &node.kind {
                 Kind::Union(_) => return invalid(location, "a union may not hold a union directly"),
                 Kind::Named(named) => self.named.get(*named).map(|named| named.name.clone()),
@@ -304,64 +305,24 @@ impl Parser<'_> {
             _ => None,
         };
         let default = number.unwrap_or(value);
-        let is_non_finite = matches!(&node.kind, Kind::Primitive(Primitive::Float | Primitive::Double))
-            && default.as_str().is_some_and(|text| NON_FINITE_NUMBERS.contains(&text));
-        if is_non_finite || self.is_default_of(node, &default, 0) {
+        let (named, remaining) = (&self.named, &self.remaining_checks);
+        let checker = DefaultChecker { named, rules: DefaultRules::Lenient, remaining, max_depth: MAX_DEPTH };
+        let before = remaining.get();
+        let is_default = checker.is_default(node, &default);
+        if !self.budget.spend(before.saturating_sub(remaining.get())) {
+            return Err(Budget::exhausted_at(&location.to_string()));
+        }
+        if is_default {
             return Ok(Some(default));
         }
-        if self.remaining_checks.get() == 0 {
+        if remaining.get() == 0 {
             return invalid(
                 location,
                 &format!("its default, with those before, has more than {MAX_DEFAULT_CHECKS} values"),
             );
         }
-        if self.budget.is_exhausted() {
-            return Err(Budget::exhausted_at(&location.to_string()));
-        }
-        invalid(location, &format!("the default {} is not a value of its type", truncated_json(&default)))
-    }
-
-    fn spend(&self, checks: usize) -> bool {
-        self.remaining_checks.set(self.remaining_checks.get().saturating_sub(checks));
-        self.remaining_checks.get() > 0 && self.budget.spend(checks)
-    }
-
-    /// Returns whether a JSON value is a default of this type: of a union, of its first member.
-    fn is_default_of(&self, node: &Node, value: &Value, depth: usize) -> bool {
-        if depth > MAX_DEPTH || !self.spend(1) {
-            return false;
-        }
-        match &node.kind {
-            Kind::Primitive(primitive) => match primitive {
-                Primitive::Null => value.is_null(),
-                Primitive::Boolean => value.is_boolean(),
-                Primitive::Int => value.as_i64().is_some_and(|n| i32::try_from(n).is_ok()),
-                Primitive::Long => value.as_i64().is_some(),
-                Primitive::Float | Primitive::Double => value.is_number(),
-                Primitive::Bytes | Primitive::String => value.is_string(),
-            },
-            Kind::Array(items) => value
-                .as_array()
-                .is_some_and(|values| values.iter().all(|v| self.is_default_of(items, v, depth + 1))),
-            Kind::Map(values) => value
-                .as_object()
-                .is_some_and(|object| object.values().all(|v| self.is_default_of(values, v, depth + 1))),
-            Kind::Union(members) => {
-                members.first().is_some_and(|member| self.is_default_of(member, value, depth + 1))
-            }
-            Kind::Named(index) => match self.named.get(*index).map(|named| &named.definition) {
-                Some(Definition::Enum { .. } | Definition::Fixed(_)) => value.is_string(),
-                Some(Definition::Record(fields)) => value.as_object().is_some_and(|object| {
-                    self.spend(fields.len())
-                        && fields.iter().all(|field| match object.get(&field.name) {
-                            Some(value) => self.is_default_of(&field.node, value, depth + 1),
-                            // its own default was checked when the field was parsed
-                            None => field.default.is_some(),
-                        })
-                }),
-                Some(Definition::Pending) | None => false,
-            },
-        }
+        let default = truncated_json(&default);
+        invalid(location, &format!("the default {default} is not a value of its type"))
     }
 }
 
@@ -377,9 +338,6 @@ fn take_string(object: &mut Object, name: &str) -> Option<String> {
         _ => None,
     }
 }
-
-/// Java's notation of the numbers that JSON cannot represent.
-const NON_FINITE_NUMBERS: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
 
 /// Parses a string default of a float or double as Java does, except for hexadecimal numbers.
 fn parse_number(text: &str) -> Option<Value> {

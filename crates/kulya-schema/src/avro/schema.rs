@@ -18,6 +18,17 @@ pub(crate) struct Node {
     pub(crate) properties: Map<String, Value>,
 }
 
+impl Node {
+    /// Returns the number of types within it, except for the content of named ones.
+    fn size(&self) -> usize {
+        1 + match &self.kind {
+            Kind::Array(inner) | Kind::Map(inner) => inner.size(),
+            Kind::Union(members) => members.iter().map(Self::size).sum(),
+            Kind::Primitive(_) | Kind::Named(_) => 0,
+        }
+    }
+}
+
 /// The kind of a type.
 #[derive(Debug, Clone)]
 pub(crate) enum Kind {
@@ -126,6 +137,24 @@ pub(crate) struct Field {
 }
 
 impl Schema {
+    /// Returns the fields of a record; none for another type.
+    pub(super) fn record_fields(&self, number: usize) -> &[Field] {
+        match self.named.get(number).map(|named| &named.definition) {
+            Some(Definition::Record(fields)) => fields,
+            _ => &[],
+        }
+    }
+
+    /// Returns the number of types, fields and symbols.
+    pub(crate) fn size(&self) -> usize {
+        let of_definition = |named: &NamedType| match &named.definition {
+            Definition::Record(fields) => fields.iter().map(|field| 1 + field.node.size()).sum(),
+            Definition::Enum { symbols, .. } => symbols.len(),
+            Definition::Fixed(_) | Definition::Pending => 0,
+        };
+        self.root.size() + self.named.iter().map(|named| 1 + of_definition(named)).sum::<usize>()
+    }
+
     /// Returns the name of the root type: a full name, or the kind (`string`, `array`, `union`, …) of an
     /// unnamed type.
     pub fn type_name(&self) -> String {

@@ -1,7 +1,9 @@
 //! A compact summary of a record schema, which proves most compatible pairs without a full resolution: for
-//! each field its name's digest and the primitive types it accepts. Summaries of thousands of versions are
+//! each field its name's digest, the primitive types it accepts, and the precision and scale of a
+//! decimal. Summaries of thousands of versions are
 //! compared in the time of one resolution.
 
+use super::logical;
 use super::resolve::ResolutionMode;
 use super::schema::{Definition, Field, Kind, Node, Primitive, Schema};
 use sha2::{Digest, Sha256};
@@ -25,6 +27,8 @@ struct FieldSummary {
     /// A bit for each primitive type.
     accepted_types: u8,
     has_default: bool,
+    /// The precision and scale, if its bytes are a decimal.
+    decimal: Option<(u32, u32)>,
 }
 
 impl RecordSummary {
@@ -42,6 +46,7 @@ impl RecordSummary {
                 name: digest(&field.name),
                 accepted_types,
                 has_default: field.default.is_some(),
+                decimal: decimal(schema, &field.node),
             })
         };
         let mut fields = fields.iter().map(summarize).collect::<Option<Box<[FieldSummary]>>>()?;
@@ -66,7 +71,13 @@ impl RecordSummary {
         self.fields.iter().all(|field| {
             while written.next_if(|other| other.name < field.name).is_some() {}
             match written.next_if(|other| other.name == field.name) {
-                Some(other) => other.accepted_types & !field.accepted_types == 0,
+                Some(other) => {
+                    let is_same_decimal = match (field.decimal, other.decimal) {
+                        (Some(to), Some(from)) => to == from || mode == ResolutionMode::Java,
+                        _ => true,
+                    };
+                    is_same_decimal && other.accepted_types & !field.accepted_types == 0
+                }
                 None => field.has_default,
             }
         })
@@ -77,6 +88,16 @@ fn digest(name: &str) -> u128 {
     let digest: [u8; 32] = Sha256::digest(name).into();
     let (prefix, _) = digest.split_at(16);
     prefix.iter().fold(0, |number, byte| number << 8 | u128::from(*byte))
+}
+
+/// Returns the precision and scale of the decimal among a field's types: only bytes are one here.
+fn decimal(schema: &Schema, node: &Node) -> Option<(u32, u32)> {
+    let members = match &node.kind {
+        Kind::Union(members) => members.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let decimal = members.iter().find_map(|member| logical::decimal(schema, member))?;
+    Some((decimal.precision, decimal.scale))
 }
 
 fn accepted_types(node: &Node) -> Option<u8> {

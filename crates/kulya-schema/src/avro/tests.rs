@@ -96,7 +96,7 @@ fn invalid_schemas_are_rejected_with_their_location() {
         (r#"{"type":"fixed","name":"F","size":1,"aliases":null}"#, "aliases"),
         (r#"{"type":"fixed","name":"F","size":1,"aliases":["a-b"]}"#, "a-b"),
         (&record(r#"{"name":"a","type":"int","order":"sideways"}"#), "R.a: order \"sideways\""),
-        (&record(r#"{"name":"a","type":["null","int"],"default":1}"#), "R.a: the default 1"),
+        (&record(r#"{"name":"a","type":["null","int"],"default":"1"}"#), "R.a: the default \"1\""),
         (&record(r#"{"name":"a","type":[],"default":1}"#), "R.a: the default 1"),
         (&record(r#"{"name":"a","type":"float","default":"much"}"#), "R.a: the default \"much\""),
         // a record that is still being parsed has no default

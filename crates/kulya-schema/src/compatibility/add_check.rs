@@ -2,7 +2,7 @@
 
 use super::context::CompatibilityContext;
 use super::prepared::{EquivalentVersions, PreparedSchema};
-use super::refusal::{Reason, Refusal};
+use super::refusal::{Reason, Refusal, Warning};
 use super::version_selection::{compares_schemas, direction_scopes, is_covered};
 use crate::{Budget, Compatibility, Incompatibility, Result, Rules, VersionInfo, VersionScope};
 
@@ -10,6 +10,9 @@ use crate::{Budget, Compatibility, Incompatibility, Result, Rules, VersionInfo, 
 const MAX_REPORTED: usize = 100_000;
 /// The maximum size of the reported reasons, in bytes of text.
 const MAX_REPORTED_BYTES: usize = 4 << 20;
+
+/// The maximum number of warnings; the rest is omitted.
+pub const MAX_WARNINGS: usize = 1_000;
 
 /// An incremental check of whether a schema may be added, one group of equivalent versions at a time: the
 /// caller need not hold all prepared schemas in memory.
@@ -22,6 +25,8 @@ pub struct AddCheck {
     reported: usize,
     reported_bytes: usize,
     is_finished: bool,
+    /// `None` if they are not asked for.
+    warnings: Option<Vec<Warning>>,
 }
 
 impl AddCheck {
@@ -44,7 +49,27 @@ impl AddCheck {
         let is_finished = !reasons.is_empty() || !compares_schemas(context);
         let last = versions.map(|version| version.id).max();
         let (context, type_name) = (context.clone(), type_name.to_owned());
-        Self { context, type_name, last, reasons, reported: 0, reported_bytes: 0, is_finished }
+        Self {
+            context,
+            type_name,
+            last,
+            reasons,
+            reported: 0,
+            reported_bytes: 0,
+            is_finished,
+            warnings: None,
+        }
+    }
+
+    /// Makes the check collect warnings, which takes about as long again.
+    #[must_use]
+    pub fn with_warnings(self) -> Self {
+        Self { warnings: Some(Vec::new()), ..self }
+    }
+
+    /// Takes the warnings of the comparisons so far, up to [`MAX_WARNINGS`].
+    pub fn take_warnings(&mut self) -> Vec<Warning> {
+        self.warnings.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Returns whether the verdict is final, so that no further comparison matters.
@@ -92,6 +117,14 @@ impl AddCheck {
             });
         }
         let longer = if read.len() < read_by.len() { &read_by } else { &read };
+        if let Some(warnings) = &mut self.warnings
+            && !longer.is_empty()
+            && warnings.len() < MAX_WARNINGS
+        {
+            let warning = |change| Warning { versions: longer.clone(), change };
+            warnings.extend(new.warnings(old, budget).into_iter().map(warning));
+            warnings.truncate(MAX_WARNINGS);
+        }
         if !longer.is_empty() {
             let found = new.reuses_reserved(old, &self.context.rules, budget);
             self.report(found, longer, |versions, incompatibility| Reason::UsesReserved {

@@ -11,11 +11,11 @@ mod read_check;
 mod refusal;
 mod version_selection;
 
-pub use add_check::{AddCheck, check_add};
+pub use add_check::{AddCheck, MAX_WARNINGS, check_add};
 pub use context::CompatibilityContext;
 pub use prepared::{EquivalentVersions, PreparedSchema};
 pub use read_check::{ReadCheck, check_read};
-pub use refusal::{Reason, Refusal};
+pub use refusal::{Reason, Refusal, Warning};
 pub use version_selection::{
     accepts_format, compares_schemas, group_equivalent, latest_of_each_type, versions_to_check,
 };
@@ -36,6 +36,27 @@ pub fn check(
     new: &CanonicalSchema,
     live: &[SchemaWithVersion],
 ) -> Result<std::result::Result<(), Refusal>> {
+    check_versions(context, new, live, |check| check).map(|(verdict, _)| verdict)
+}
+
+/// Checks like [`check`], and returns what is accepted and may still be a mistake.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_with_warnings(
+    context: &CompatibilityContext,
+    new: &CanonicalSchema,
+    live: &[SchemaWithVersion],
+) -> Result<(std::result::Result<(), Refusal>, Vec<Warning>)> {
+    check_versions(context, new, live, AddCheck::with_warnings)
+}
+
+fn check_versions(
+    context: &CompatibilityContext,
+    new: &CanonicalSchema,
+    live: &[SchemaWithVersion],
+    configure: impl FnOnce(AddCheck) -> AddCheck,
+) -> Result<(std::result::Result<(), Refusal>, Vec<Warning>)> {
     let type_name = &new.schema.type_name;
     let budget = Budget::default();
     let prepared = PreparedSchema::new(new, context, &budget)?;
@@ -51,17 +72,18 @@ pub fn check(
     let fingerprinted =
         selected.into_iter().map(|version| (version.clone(), fingerprint(&version))).collect();
     let groups = group_equivalent(fingerprinted);
-    let mut check = AddCheck::new(context, type_name, groups.iter().flatten());
+    let mut check = configure(AddCheck::new(context, type_name, groups.iter().flatten()));
     for versions in groups {
         let Some(representative) = versions.first().and_then(schema) else { continue };
         let schema = Arc::new(PreparedSchema::from_registered(representative, context, &budget));
         check.compare(&prepared, &EquivalentVersions { schema, versions }, &budget)?;
     }
+    let warnings = check.take_warnings();
     let verdict = check.finish();
     if verdict.is_ok() {
         budget.try_spend(0, type_name)?;
     }
-    Ok(verdict)
+    Ok((verdict, warnings))
 }
 
 /// Returns what keeps `new` from reading data of `old`, and what keeps `old` from reading data of `new`. A

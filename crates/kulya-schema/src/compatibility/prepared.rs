@@ -45,9 +45,32 @@ impl PreparedSchema {
     /// # Errors
     /// The schema is invalid under the rules in force, or by its custom checker, or the budget is exhausted.
     pub fn new(schema: &CanonicalSchema, context: &CompatibilityContext, budget: &Budget) -> Result<Self> {
+        Self::unregistered(schema, context, resolution_mode(&context.rules), budget)
+    }
+
+    /// Prepares the schema of a reader, which is not registered: its names are not checked.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn new_reader(
+        schema: &CanonicalSchema,
+        context: &CompatibilityContext,
+        budget: &Budget,
+    ) -> Result<Self> {
+        Self::unregistered(schema, context, reader_resolution_mode(&context.rules), budget)
+    }
+
+    fn unregistered(
+        schema: &CanonicalSchema,
+        context: &CompatibilityContext,
+        mode: avro::ResolutionMode,
+        budget: &Budget,
+    ) -> Result<Self> {
         let body = parse(&schema.canonical_info(), context, budget)?;
-        if let Body::Custom(schema, checker) = &body {
-            checker.check(schema)?;
+        match &body {
+            Body::Avro(schema, _) => schema.check_new(mode, budget)?,
+            Body::Custom(schema, checker) => checker.check(schema)?,
+            _ => {}
         }
         Ok(Self { body })
     }
@@ -114,11 +137,7 @@ impl PreparedSchema {
         rules: &Rules,
         budget: &Budget,
     ) -> Vec<Incompatibility> {
-        let mode = match rules {
-            Rules::Java => avro::ResolutionMode::Java,
-            Rules::Strict(_) => avro::ResolutionMode::Specification,
-        };
-        self.unreadable_reasons(writer, rules, mode, budget)
+        self.unreadable_reasons(writer, rules, resolution_mode(rules), budget)
     }
 
     /// Returns the same for a reader's schema that is not registered: its Avro records may have other names,
@@ -129,11 +148,7 @@ impl PreparedSchema {
         rules: &Rules,
         budget: &Budget,
     ) -> Vec<Incompatibility> {
-        let mode = match rules {
-            Rules::Java => avro::ResolutionMode::Java,
-            Rules::Strict(_) => avro::ResolutionMode::AnyRecordName,
-        };
-        self.unreadable_reasons(writer, rules, mode, budget)
+        self.unreadable_reasons(writer, rules, reader_resolution_mode(rules), budget)
     }
 
     fn unreadable_reasons(
@@ -195,6 +210,20 @@ impl PreparedSchema {
         }
     }
 
+    /// Returns the changes that the rules allow and that may give data of the other schema another meaning:
+    /// changed logical types of Avro.
+    pub(super) fn warnings(&self, writer: &Self, budget: &Budget) -> Vec<Incompatibility> {
+        match (&self.body, &writer.body) {
+            (Body::Avro(reader, _), Body::Avro(writer, _))
+                if reader.has_logical_types() || writer.has_logical_types() =>
+            {
+                let changes = avro::logical_type_changes(reader, writer, budget);
+                changes.into_iter().map(Into::into).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Returns the names and numbers that this (new) schema uses and the other reserved.
     pub(super) fn reuses_reserved(&self, old: &Self, rules: &Rules, budget: &Budget) -> Vec<Incompatibility> {
         match (&self.body, &old.body, rules) {
@@ -204,6 +233,22 @@ impl PreparedSchema {
             }
             _ => Vec::new(),
         }
+    }
+}
+
+/// Returns the rules of resolution between registered Avro schemas.
+fn resolution_mode(rules: &Rules) -> avro::ResolutionMode {
+    match rules {
+        Rules::Java => avro::ResolutionMode::Java,
+        Rules::Strict(_) => avro::ResolutionMode::Specification,
+    }
+}
+
+/// Returns the rules of resolution for a reader that is not registered.
+fn reader_resolution_mode(rules: &Rules) -> avro::ResolutionMode {
+    match rules {
+        Rules::Java => avro::ResolutionMode::Java,
+        Rules::Strict(_) => avro::ResolutionMode::AnyRecordName,
     }
 }
 

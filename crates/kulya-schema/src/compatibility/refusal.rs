@@ -1,4 +1,5 @@
-//! The report of a refused schema: the policy, and every reason with the versions that it concerns.
+//! The report of a refused schema: the policy, and every reason with the versions that it concerns; and
+//! warnings about what is accepted.
 
 use crate::{Incompatibility, VersionInfo};
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,22 @@ pub enum Reason {
         #[serde(flatten)]
         incompatibility: Incompatibility,
     },
+}
+
+/// A change that the policy accepts, and that may still be a mistake.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Warning {
+    /// The versions that it concerns, in id order.
+    pub versions: Vec<VersionInfo>,
+    /// The change; its reader is the new schema.
+    #[serde(flatten)]
+    pub change: Incompatibility,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (since {})", self.change, versions(&self.versions))
+    }
 }
 
 impl Reason {

@@ -1,11 +1,16 @@
 //! The compatibility of two schemas, with a verdict and its reasons.
 
-use super::containment::Prover;
-use super::reason::{Finding, Incompatibility, Rule, to_incompatibilities};
+use super::containment::{ContainmentResult, Prover};
+use super::explanation::explain;
+use super::reason::{Finding, Incompatibility, to_incompatibilities};
 use super::region::Region;
 use super::schema::Schema;
 use super::schema_pair::{MAX_STEPS, Role, SchemaPair, SubschemaId};
+use super::solver::{Answer, Solver};
 use crate::Budget;
+
+/// The steps that are kept for reasons with their witnesses, after the decision.
+const REASON_STEPS: u64 = 120_000;
 
 /// The verdict on whether a reader's schema accepts what a writer's allows.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +25,7 @@ pub enum Verdict {
 
 /// Returns whether every value that is valid under `writer` is valid under `reader`.
 ///
-/// Bounded by [`MAX_STEPS`]: a comparison that takes more is unknown, and its reason is [`Rule::OverBudget`].
+/// Bounded by [`MAX_STEPS`]: a comparison that takes more is unknown, for the rule `over-budget`.
 pub fn can_read(reader: &Schema, writer: &Schema) -> Verdict {
     can_read_with_budget(reader, writer, &Budget::default())
 }
@@ -38,24 +43,38 @@ pub(super) fn compare(reader: &Schema, writer: &Schema, budget: &Budget) -> (Ver
     let pair = SchemaPair::new(reader, writer, budget);
     let reader_root = SubschemaId { role: Role::Reader, number: reader.root };
     let writer_root = SubschemaId { role: Role::Writer, number: writer.root };
-    let region = Region::of(&pair, writer_root);
-    let result = Prover::new(&pair).check(&region, reader_root);
+    pair.keep(REASON_STEPS);
+    let answer = Solver::new(&pair).decide(writer_root, reader_root);
     let report = |findings: Vec<Finding>| to_incompatibilities(findings, &pair);
-    let verdict = if !result.refuted.is_empty() {
-        Verdict::Incompatible(report(result.refuted))
-    } else if !result.undecided.is_empty() {
-        Verdict::Unknown(report(result.undecided))
-    } else if pair.is_exhausted() {
-        Verdict::Unknown(report(vec![Finding {
-            rule: Rule::OverBudget,
-            reader: reader_root,
-            keyword: String::new(),
-            writer: Some(writer_root),
-            message: "the schemas are too large or too entangled to compare".to_owned(),
-            witness: None,
-        }]))
-    } else {
-        Verdict::Compatible
+    let verdict = match answer {
+        Answer::Contained => Verdict::Compatible,
+        Answer::Refuted(witness) => {
+            pair.keep(pair.remaining_steps().saturating_sub(REASON_STEPS));
+            let mut reasons = reasons(&pair, reader_root, writer_root).refuted;
+            if reasons.is_empty() {
+                pair.keep(0);
+                reasons.push(explain(&pair, reader_root, writer_root, &witness));
+            }
+            Verdict::Incompatible(report(reasons))
+        }
+        Answer::Unknown(doubts) => {
+            pair.keep(pair.remaining_steps().saturating_sub(REASON_STEPS));
+            let found = reasons(&pair, reader_root, writer_root);
+            if !found.refuted.is_empty() {
+                Verdict::Incompatible(report(found.refuted))
+            } else if found.is_proven() && !pair.is_exhausted() {
+                Verdict::Compatible
+            } else {
+                Verdict::Unknown(report(doubts))
+            }
+        }
     };
+    pair.keep(0);
     (verdict, MAX_STEPS - pair.remaining_steps())
+}
+
+/// Collects the keywords of the reader's schema that the writer's does not imply, with a witness for each
+/// where one is found.
+fn reasons(pair: &SchemaPair<'_>, reader: SubschemaId, writer: SubschemaId) -> ContainmentResult {
+    Prover::new(pair).check(&Region::of(pair, writer), reader)
 }

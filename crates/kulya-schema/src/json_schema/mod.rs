@@ -8,7 +8,11 @@
 //! - [`Verdict::Compatible`] is a proof by the keywords' meaning;
 //! - [`Verdict::Incompatible`] has a witness for each reason: a value that was validated against both
 //!   schemas;
-//! - [`Verdict::Unknown`] says what could not be decided, and where.
+//! - [`Verdict::Unknown`] names the keyword that could not be decided, and its place.
+//!
+//! The module `solver` decides, and describes how. For a schema that is not contained, `containment` then
+//! collects the keywords to report, each with a witness of its own; `explanation` finds the keyword that
+//! rejects the solver's witness where that ends without one.
 //!
 //! An object's content is open unless its schema closes it. A property that the reader *adds* therefore
 //! narrows an open writer, who could already write any value there, and widens a closed one.
@@ -16,10 +20,11 @@
 //! Out of scope: validation of instances for its own sake, loading of other documents, and equality of
 //! schemas (see [`crate::canonicalize`]).
 //!
-//! Assumptions: numbers are 64-bit integers or doubles, as `serde_json` reads them; string lengths are
-//! counted in characters; unknown keywords are ignored; an absolute URI names the same external document on
-//! both sides. `format` and, in drafts 6 and 7, `contentEncoding` and `contentMediaType` may or may not
-//! reject a value: the same keyword value on both sides is compatible, another is unknown.
+//! Assumptions: numbers are exact decimals of at most 38 digits; string lengths are counted in characters;
+//! unknown keywords are ignored; an absolute URI names the same external document on both sides. A document
+//! without `$schema` is read in the latest draft whose notation it is written in. `format` and, in drafts 6
+//! and 7, `contentEncoding` and `contentMediaType` may or may not reject a value: the same keyword value on
+//! both sides is compatible, another is unknown.
 //!
 //! ```
 //! use kulya_schema::json_schema::{Verdict, can_read, parse};
@@ -35,22 +40,29 @@
 mod compatibility;
 mod containment;
 mod decimal;
+mod draft;
+mod explanation;
 mod fields;
 mod node;
 mod parse;
 mod pattern;
 mod reason;
-mod reference;
+pub(crate) mod reference;
 mod region;
 mod schema;
 mod schema_pair;
+mod solver;
 mod validate;
+mod value_set;
 mod witness;
 
+pub(crate) use decimal::{mark_exact_numbers, unmark_numbers};
+
 pub use compatibility::{Verdict, can_read, can_read_with_budget};
+pub use draft::Draft;
 pub use parse::{MAX_BYTES, MAX_DEPTH, MAX_POINTER_BYTES, MAX_SUBSCHEMAS, parse, parse_with_budget};
 pub use reason::{Incompatibility, Rule};
-pub use schema::{Draft, Schema};
+pub use schema::Schema;
 pub use schema_pair::MAX_STEPS;
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 //! Drafts differ in notation (`items` and `prefixItems`, boolean and numeric `exclusiveMinimum`); this
 //! representation is the same for all drafts, and contains only what a keyword *asserts*.
 
-use super::decimal::Decimal;
+use super::decimal::{Decimal, number_of};
+use super::draft::Draft;
+use super::value_set::ValueSet;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Node {
     /// The JSON pointer in the document, with a leading `#`.
     pub(crate) pointer: String,
+    /// The dialect of the resource that it belongs to.
+    pub(crate) draft: Draft,
     pub(crate) body: Body,
 }
 
@@ -44,14 +48,18 @@ pub(crate) struct Keywords {
     pub(crate) one_of: Option<Vec<usize>>,
     pub(crate) not: Option<usize>,
     pub(crate) condition: Option<Condition>,
+    /// The schemas of `dependencies` after draft 7.
+    pub(crate) legacy_dependencies: BTreeMap<String, usize>,
+    /// The subschemas that a dynamic reference may lead to, if that depends on the path to it.
+    pub(crate) dynamic_targets: Vec<usize>,
 }
 
 /// The keywords whose values are not schemas.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Assertions {
     pub(crate) types: Option<TypeSet>,
-    pub(crate) constant: Option<Value>,
-    pub(crate) values: Option<Vec<Value>>,
+    pub(crate) constant: Option<ValueSet>,
+    pub(crate) values: Option<ValueSet>,
     pub(crate) minimum: Option<Bound>,
     pub(crate) maximum: Option<Bound>,
     pub(crate) multiple_of: Option<Decimal>,
@@ -70,8 +78,17 @@ pub(crate) struct Assertions {
     pub(crate) dependent_required: BTreeMap<String, BTreeSet<String>>,
     /// `contentEncoding` and `contentMediaType`: whether they assert is the validator's choice.
     pub(crate) content: Vec<(&'static str, Value)>,
+    /// Whether integers are those of a declared draft 4, which must not be written as `1.0`.
+    pub(crate) draft4_integer: bool,
     /// Keywords that cannot be evaluated: dynamic references, and `dependencies` after draft 7.
-    pub(crate) unsupported: Vec<&'static str>,
+    pub(crate) unsupported: Vec<Unsupported>,
+}
+
+/// A keyword that cannot be evaluated, with its value.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Unsupported {
+    pub(crate) keyword: &'static str,
+    pub(crate) value: Value,
 }
 
 /// The tighter of an inclusive and an exclusive bound.
@@ -136,11 +153,13 @@ impl TypeSet {
     }
 
     pub(crate) fn of(value: &Value) -> Self {
+        if let Some(number) = number_of(value) {
+            return if number.is_integer() { Self::INTEGER } else { Self::FRACTION };
+        }
         match value {
             Value::Null => Self::NULL,
             Value::Bool(_) => Self::BOOLEAN,
-            Value::Number(number) if Decimal::from_number(number).is_integer() => Self::INTEGER,
-            Value::Number(_) => Self::FRACTION,
+            Value::Number(_) => Self::NUMBER,
             Value::String(_) => Self::STRING,
             Value::Array(_) => Self::ARRAY,
             Value::Object(_) => Self::OBJECT,
@@ -207,6 +226,15 @@ impl Node {
 }
 
 impl Keywords {
+    /// Returns whether it asserts nothing.
+    pub(crate) fn is_trivial(&self) -> bool {
+        self.reference.is_none()
+            && self.any_of.is_none()
+            && self.one_of.is_none()
+            && self.child_count() == 0
+            && self.assertions == Assertions::default()
+    }
+
     /// Returns the subschemas of in-place applicators: those that apply to the same value.
     pub(crate) fn in_place(&self) -> Vec<usize> {
         let mut inner = self.all_of.clone();

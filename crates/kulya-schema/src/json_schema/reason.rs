@@ -1,7 +1,8 @@
 //! The reasons why a reader's schema rejects, or may reject, a value that a writer's schema allows.
 
+use super::decimal::{has_marked_number, unmark_numbers};
 use super::schema_pair::{Role, SchemaPair, SubschemaId};
-use crate::text::truncated_json;
+use crate::text::{truncated, truncated_json};
 use serde_json::Value;
 use std::fmt;
 
@@ -22,9 +23,11 @@ pub struct Incompatibility {
     pub message: String,
     /// A suggested fix.
     pub suggestion: &'static str,
-    /// A whole value that the writer's schema allows and the reader's rejects. Without one the reason is not
-    /// certain.
+    /// A whole value that the writer's schema allows and the reader's rejects. A certain reason has one,
+    /// unless it contains a number that `serde_json` would round; then the message shows it.
     pub witness: Option<Value>,
+    /// Whether the reader's schema certainly rejects a value that the writer's allows.
+    pub certain: bool,
 }
 
 impl fmt::Display for Incompatibility {
@@ -148,15 +151,26 @@ pub(super) fn to_incompatibilities(findings: Vec<Finding>, pair: &SchemaPair<'_>
     let mut roles = Vec::with_capacity(findings.len());
     for finding in findings {
         roles.push((finding.reader.role, finding.writer.map(|id| id.role)));
+        let certain = finding.witness.is_some();
+        let mut message = finding.message;
+        let witness = finding.witness.filter(|witness| {
+            let is_exact = !has_marked_number(witness);
+            if !is_exact {
+                let example = unmark_numbers(&witness.to_string());
+                message = format!("{message}; for example {}", truncated(&example));
+            }
+            is_exact
+        });
         incompatibilities.push(Incompatibility {
             rule: finding.rule,
             reader_fragment: String::new(),
             writer_fragment: String::new(),
             reader_path: format!("{}{}", location(Some(finding.reader)), finding.keyword),
             writer_path: location(finding.writer),
-            message: finding.message,
+            message,
             suggestion: finding.rule.suggestion(),
-            witness: finding.witness,
+            witness,
+            certain,
         });
     }
     for role in [Role::Reader, Role::Writer] {

@@ -1,12 +1,12 @@
 //! Resolution of references: URIs of RFC 3986 §5.2 and JSON pointers of RFC 6901, within one document.
 
 /// Splits a reference into the URI of the document and the fragment.
-pub(super) fn split(reference: &str) -> (&str, &str) {
+pub(crate) fn split(reference: &str) -> (&str, &str) {
     reference.split_once('#').unwrap_or((reference, ""))
 }
 
 /// Resolves `reference` against `base`, without a fragment.
-pub(super) fn join(base: &str, reference: &str) -> String {
+pub(crate) fn join(base: &str, reference: &str) -> String {
     let (reference, _) = split(reference);
     if reference.is_empty() {
         return base.to_owned();
@@ -42,6 +42,11 @@ pub(super) fn join(base: &str, reference: &str) -> String {
         remove_dot_segments(&format!("{folder}{reference_path}"))
     };
     format!("{scheme}{authority}{merged}{query}")
+}
+
+/// Returns whether a URI is absolute: it does not depend on where it is written.
+pub(crate) fn is_absolute(uri: &str) -> bool {
+    scheme(uri).is_some()
 }
 
 /// Returns the scheme of a URI with its colon, such as `https:`.

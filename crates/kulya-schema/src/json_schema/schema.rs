@@ -1,6 +1,7 @@
-//! A parsed JSON schema and its dialect.
+//! A parsed JSON schema.
 
-use super::node::Node;
+use super::draft::Draft;
+use super::node::{Body, Node, Target};
 
 /// A parsed schema: its subschemas refer to each other by index.
 #[derive(Debug, Clone)]
@@ -12,27 +13,24 @@ pub struct Schema {
     pub(super) text: String,
     /// Whether a dynamic reference of another document may lead into this one.
     pub(super) has_dynamic_anchors: bool,
-}
-
-/// The dialect of a document, from its `$schema`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Draft {
-    /// 2013; boolean `exclusiveMinimum`, no boolean schemas.
-    Draft4,
-    /// 2017; `const`, `contains`, `propertyNames`.
-    Draft6,
-    /// 2018; `if`, `then`, `else`.
-    Draft7,
-    /// `dependentSchemas`, `unevaluatedProperties`; keywords beside `$ref` count.
-    Draft201909,
-    /// `prefixItems`; the default for a document without `$schema`.
-    #[default]
-    Draft202012,
+    /// Whether it declares draft 4, in which an integer is not written as `1.0`.
+    pub(super) has_draft4_integers: bool,
 }
 
 impl Schema {
     /// Returns the dialect that it is written in.
     pub fn draft(&self) -> Draft {
         self.draft
+    }
+
+    /// Returns the URIs of references to other documents.
+    pub(crate) fn external_references(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().filter_map(|node| match &node.body {
+            Body::Keywords(keywords) => match &keywords.reference {
+                Some(Target::External(uri)) => Some(uri.as_str()),
+                _ => None,
+            },
+            Body::Boolean(_) => None,
+        })
     }
 }

@@ -1,10 +1,11 @@
 //! The pair of schemas that are compared, and the budget of the comparison.
 
+use super::draft::Draft;
 use super::node::{Keywords, NamePattern, Node};
-use super::pattern::{Matcher, Pattern};
-use super::schema::{Draft, Schema};
+use super::pattern::{Automaton, Language, Matcher, Pattern, PatternAutomata, PatternError, universe};
+use super::schema::Schema;
 use crate::Budget;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -38,15 +39,23 @@ pub(super) struct SchemaPair<'a> {
     reader: &'a Schema,
     writer: &'a Schema,
     steps: Cell<u64>,
+    /// The steps that are kept for later work.
+    reserve: Cell<u64>,
     budget: &'a Budget,
     patterns: RefCell<HashMap<String, Rc<CachedPattern>>>,
+    universe: OnceCell<Option<Automaton>>,
+    /// Names that stand for all that match some patterns and not others, with those that they match.
+    assumed: RefCell<HashMap<String, Vec<String>>>,
 }
 
 /// The cached results of a pattern.
 #[derive(Default)]
 struct CachedPattern {
-    /// The parsed pattern; `None` if it is not supported.
+    /// The parsed pattern, or why it cannot be used.
     pattern: Option<Pattern>,
+    error: Option<PatternError>,
+    /// The deterministic automata; `None` within if they would be too large.
+    automata: OnceCell<Option<PatternAutomata>>,
     /// Its automaton; `None` if it would be too large.
     matcher: Option<Matcher>,
     /// The match results by text.
@@ -55,23 +64,38 @@ struct CachedPattern {
     names: RefCell<Option<Rc<[String]>>>,
 }
 
+/// The first character of names that only stand for others; it is no character, so no name has it.
+const ASSUMED: char = '\u{fdd1}';
 /// The maximum number of cached match results of a pattern.
 const MAX_CACHED_MATCHES: usize = 10_000;
 
 impl<'a> SchemaPair<'a> {
     pub(super) fn new(reader: &'a Schema, writer: &'a Schema, budget: &'a Budget) -> Self {
-        Self { reader, writer, steps: Cell::new(MAX_STEPS), budget, patterns: RefCell::default() }
+        Self {
+            reader,
+            writer,
+            steps: Cell::new(MAX_STEPS),
+            reserve: Cell::new(0),
+            budget,
+            patterns: RefCell::default(),
+            universe: OnceCell::new(),
+            assumed: RefCell::default(),
+        }
     }
 
     fn cached_pattern(&self, pattern: &str) -> Rc<CachedPattern> {
         if let Some(cached_pattern) = self.patterns.borrow().get(pattern) {
             return Rc::clone(cached_pattern);
         }
-        let parsed = if self.spend(8 + pattern.len() / 8) { Pattern::parse(pattern) } else { None };
+        let too_late = Err(PatternError::Unsupported("the comparison ended before it"));
+        let parsed = if self.spend(8 + pattern.len() / 8) { Pattern::parse(pattern) } else { too_late };
+        let error = parsed.as_ref().err().copied();
+        let parsed = parsed.ok();
         let matcher = parsed.as_ref().and_then(Pattern::matcher);
         // compiling an automaton takes about as long as matching with it
         self.spend(matcher.as_ref().map_or(0, Matcher::state_count) / 4);
-        let cached_pattern = Rc::new(CachedPattern { pattern: parsed, matcher, ..CachedPattern::default() });
+        let cached_pattern =
+            Rc::new(CachedPattern { pattern: parsed, error, matcher, ..CachedPattern::default() });
         self.patterns.borrow_mut().insert(pattern.to_owned(), Rc::clone(&cached_pattern));
         cached_pattern
     }
@@ -80,6 +104,11 @@ impl<'a> SchemaPair<'a> {
     pub(super) fn matches(&self, pattern: &str, text: &str) -> Option<bool> {
         if !self.spend(1) {
             return None;
+        }
+        if text.starts_with(ASSUMED)
+            && let Some(matching) = self.assumed.borrow().get(text)
+        {
+            return Some(matching.iter().any(|other| other == pattern));
         }
         let cached_pattern = self.cached_pattern(pattern);
         let matcher = cached_pattern.matcher.as_ref()?;
@@ -96,6 +125,18 @@ impl<'a> SchemaPair<'a> {
         matches
     }
 
+    /// Returns a name that is assumed to match these patterns and no others.
+    pub(super) fn assume_name(&self, matching: Vec<String>) -> String {
+        let name = format!("{ASSUMED}{}", matching.join(" "));
+        self.assumed.borrow_mut().insert(name.clone(), matching);
+        name
+    }
+
+    /// Returns whether the name only stands for others, by what it is assumed to match.
+    pub(super) fn is_assumed(&self, name: &str) -> bool {
+        name.starts_with(ASSUMED) && self.assumed.borrow().contains_key(name)
+    }
+
     /// Returns whether the name matches the entry's pattern; `None` if undecided.
     pub(super) fn name_matches(&self, entry: &NamePattern, name: &str) -> Option<bool> {
         self.matches(&entry.text, name)
@@ -106,11 +147,38 @@ impl<'a> SchemaPair<'a> {
         if !self.spend(16 + length / 16) {
             return Vec::new();
         }
-        self.cached_pattern(pattern)
-            .pattern
-            .as_ref()
-            .map(|pattern| pattern.generate(length))
-            .unwrap_or_default()
+        let limit = u32::try_from(length.min(300)).unwrap_or(0);
+        let language = self.automata(pattern).zip(self.universe()).and_then(|(automata, universe)| {
+            Language::explore(universe, &[automata], limit, &|steps| self.spend(steps))
+        });
+        let texts = language.and_then(|language| {
+            let fits = |matched: u64, length: u32| matched == 1 && length >= limit;
+            language.texts(&fits, 4, &|_| false, false, &|steps| self.spend(steps))
+        });
+        texts.unwrap_or_default()
+    }
+
+    /// Returns the automaton of all texts.
+    pub(super) fn universe(&self) -> Option<&Automaton> {
+        self.universe.get_or_init(universe).as_ref()
+    }
+
+    /// Returns why the pattern cannot be used.
+    pub(super) fn pattern_error(&self, pattern: &str) -> Option<PatternError> {
+        self.cached_pattern(pattern).error
+    }
+
+    /// Returns the deterministic automata of a pattern; `None` if it is not supported or they are too large.
+    pub(super) fn automata(&self, pattern: &str) -> Option<PatternAutomata> {
+        let cached_pattern = self.cached_pattern(pattern);
+        if let Some(automata) = cached_pattern.automata.get() {
+            return automata.clone();
+        }
+        let automata = cached_pattern.pattern.as_ref().and_then(Pattern::automata).map(Rc::new);
+        let size: usize = automata.iter().flat_map(|parts| parts.iter()).map(|(part, _)| part.size()).sum();
+        // building one that is too large takes its time, too
+        self.spend(if automata.is_some() { size / 128 } else { 8_000 });
+        cached_pattern.automata.get_or_init(|| automata).clone()
     }
 
     /// Generates names that may match the pattern.
@@ -141,7 +209,7 @@ impl<'a> SchemaPair<'a> {
     }
 
     pub(super) fn draft(&self, id: SubschemaId) -> Draft {
-        self.schema(id.role).draft
+        self.node(id).map_or(self.schema(id.role).draft, |node| node.draft)
     }
 
     /// Follows subschemas that only refer to another, through any number of references.
@@ -157,18 +225,23 @@ impl<'a> SchemaPair<'a> {
 
     /// Spends steps; returns `false` if none are left.
     pub(super) fn spend(&self, steps: usize) -> bool {
-        let before = self.steps.get();
-        if before == 0 {
+        let (before, reserve) = (self.steps.get(), self.reserve.get());
+        if before <= reserve {
             return false;
         }
-        let remaining = before.saturating_sub(u64::try_from(steps).unwrap_or(u64::MAX));
+        let remaining = before.saturating_sub(u64::try_from(steps).unwrap_or(u64::MAX)).max(reserve);
         let remaining = if self.budget.spend(steps) { remaining } else { 0 };
         self.steps.set(remaining);
-        remaining > 0
+        remaining > reserve
     }
 
     pub(super) fn is_exhausted(&self) -> bool {
-        self.steps.get() == 0
+        self.steps.get() <= self.reserve.get()
+    }
+
+    /// Keeps this many steps for later work; the former reserve is released.
+    pub(super) fn keep(&self, steps: u64) {
+        self.reserve.set(steps.min(self.steps.get()));
     }
 
     pub(super) fn remaining_steps(&self) -> u64 {

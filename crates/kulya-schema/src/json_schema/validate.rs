@@ -1,9 +1,9 @@
 //! Validation of one value against a subschema: valid, invalid, or undecided (an unsupported pattern, a
 //! format, another document).
 
-use super::decimal::{Decimal, equal};
+use super::decimal::{Decimal, equal, number_of};
+use super::draft::Draft;
 use super::node::{Bound, Keywords, TypeSet};
-use super::schema::Draft;
 use super::schema_pair::{SchemaPair, SubschemaId};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -86,14 +86,16 @@ impl Validator<'_, '_> {
         let Some(keywords) = node.keywords() else { return node.as_boolean() };
         let validator = Self { depth: self.depth + 1, ..self };
         let mut all = Conjunction(Some(true));
-        all.and(validator.validate_general(id, keywords, value));
+        all.and(validate_general(keywords, value));
         if !all.is_false() {
             all.and(match value {
-                Value::Number(number) => validate_number(keywords, Decimal::from_number(number)),
+                _ if number_of(value).is_some() => {
+                    number_of(value).and_then(|number| validate_number(keywords, number))
+                }
                 Value::String(text) => validator.validate_string(keywords, text),
                 Value::Array(items) => validator.validate_array(id, keywords, items),
                 Value::Object(members) => validator.validate_object(id, keywords, members),
-                Value::Null | Value::Bool(_) => Some(true),
+                Value::Null | Value::Bool(_) | Value::Number(_) => Some(true),
             });
         }
         if !all.is_false() {
@@ -101,30 +103,6 @@ impl Validator<'_, '_> {
         }
         if !all.is_false() {
             all.and(validator.validate_unevaluated(id, keywords, value));
-        }
-        all.0
-    }
-
-    fn validate_general(self, id: SubschemaId, keywords: &Keywords, value: &Value) -> Option<bool> {
-        let assertions = &keywords.assertions;
-        let mut all = Conjunction(Some(true));
-        if let Some(types) = assertions.types {
-            let kind = TypeSet::of(value);
-            all.and(Some(types.intersects(kind)));
-            let only_integers = types.intersects(TypeSet::INTEGER) && !types.intersects(TypeSet::FRACTION);
-            let written_as_fraction = kind == TypeSet::INTEGER && value.is_f64();
-            if only_integers && written_as_fraction && self.pair.draft(id) == Draft::Draft4 {
-                all.and(None);
-            }
-        }
-        if let Some(constant) = &assertions.constant {
-            all.and(Some(equal(constant, value)));
-        }
-        if let Some(values) = &assertions.values {
-            all.and(self.pair.spend(values.len()).then(|| values.iter().any(|one| equal(one, value))));
-        }
-        if keywords.external_reference().is_some() || !assertions.unsupported.is_empty() {
-            all.and(None);
         }
         all.0
     }
@@ -430,6 +408,33 @@ fn validate_number(keywords: &Keywords, number: Decimal) -> Option<bool> {
         Some("int32" | "int64" | "float" | "double") if number.is_integer() && number.is_small() => {}
         Some(format) if format_example(format).is_none() => all.and(None),
         _ => {}
+    }
+    all.0
+}
+
+fn validate_general(keywords: &Keywords, value: &Value) -> Option<bool> {
+    let assertions = &keywords.assertions;
+    let mut all = Conjunction(Some(true));
+    if let Some(types) = assertions.types {
+        let kind = TypeSet::of(value);
+        all.and(Some(types.intersects(kind)));
+        let written_as_fraction = kind == TypeSet::INTEGER && value.is_f64();
+        if assertions.draft4_integer && written_as_fraction {
+            all.and(None);
+        }
+    }
+    if let Some(constant) = &assertions.constant {
+        all.and(Some(constant.contains(value)));
+    }
+    if let Some(values) = &assertions.values {
+        all.and(Some(values.contains(value)));
+    }
+    // whatever `dependencies` means, it concerns objects
+    let concerns = |keyword: &str| keyword != "dependencies" || value.is_object();
+    if keywords.external_reference().is_some()
+        || assertions.unsupported.iter().any(|entry| concerns(entry.keyword))
+    {
+        all.and(None);
     }
     all.0
 }

@@ -316,3 +316,15 @@ fn midpoint(lower: Decimal, upper: Decimal) -> Option<Decimal> {
     let fivefold = (0..2).try_fold(sum, |sum, _| sum.plus(sum))?.plus(sum)?;
     Some(fivefold.tenth())
 }
+
+/// Returns the value with every integer written as `1.0`.
+pub(super) fn as_fractions(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => number.as_f64().map_or(Value::Null, Value::from),
+        Value::Array(items) => items.iter().map(as_fractions).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(name, member)| (name.clone(), as_fractions(member))).collect()
+        }
+        other => other.clone(),
+    }
+}

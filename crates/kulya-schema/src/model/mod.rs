@@ -1,6 +1,9 @@
 //! The registry's data types: groups, schemas, versions and encodings.
 
+pub mod capture_labels;
 mod json;
+
+pub(crate) use json::base64_data;
 
 use crate::{Result, Rules};
 use std::collections::BTreeMap;

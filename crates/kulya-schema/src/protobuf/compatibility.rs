@@ -241,7 +241,8 @@ impl<'a> Comparison<'a> {
             traversal.report(pair, steps, Incompatibility { reader, writer, ..incompatibility });
         }
         let has_common_field = || from.fields.iter().any(|field| to.field(field.number).is_some());
-        if to.name != from.name && !from.fields.is_empty() && !has_common_field() {
+        let is_without_fields = to.fields.is_empty() || from.fields.is_empty();
+        if to.name != from.name && !is_without_fields && !has_common_field() {
             let message = format!("message {} has no field of the writer's {}", to.name, from.name);
             let fix = format!("keep the type {}, or add a field with another number", from.name);
             traversal.report(

@@ -2,9 +2,11 @@
 //! another ([`can_read`]), and whether a later schema uses names or numbers that an earlier one reserved
 //! ([`reuses_reserved`]).
 //!
-//! This is neither a compiler nor a codec: it reads the output of a compiler, and never an event. Names of
-//! messages are not compared (they are not on the wire), nor are services, options and extensions; an
-//! extension field counts as unknown.
+//! This is no codec: it reads the output of a compiler, or sources that a library compiles
+//! ([`compile_source`]), and never an event. Names of messages are not compared (they are not on the wire),
+//! nor are services and options. An extension that the set declares is a field of the message that it
+//! extends. Of the features of editions, presence, closed enums, packed numbers and delimited messages are
+//! compared.
 //!
 //! Sources: the official guides "Updating A Message Type" (proto2, proto3) and "ProtoJSON Wire Safety", and
 //! `descriptor.proto`. Java's registry has no such rules (contract §3.5), only the lookup of the type (§2.1).
@@ -27,7 +29,7 @@
 //!   swapped fields are read as each other.
 //! - A default that changes, which the guides allow: an absent field in an event would change its meaning.
 //! - A message field whose message has another name than the writer's and no common field number: it would be
-//!   empty.
+//!   empty. A message without fields has none to misread, and is excepted.
 //! - An enum as `bool`, which the guides do not name.
 //!
 //! # JSON
@@ -36,21 +38,30 @@
 //! an option: otherwise no writer could ever add one.
 
 mod compatibility;
+mod compile;
 mod describe;
+mod descriptor_kind;
+mod extensions;
+mod features;
 mod fields;
 mod json;
 mod kinds;
 mod parse;
+mod raw_field;
 mod reason;
 mod reserved;
 mod schema;
 mod size_limits;
 mod source;
 mod traversal;
+mod type_lookup;
+mod undecoded;
 mod values;
 mod well_known;
 
 pub use compatibility::{can_read, can_read_with_budget};
+pub(crate) use compile::{CompiledSource, compile_schema_data, compile_schema_data_with};
+pub use compile::{ImportedFile, Imports, MAX_SOURCE_BYTES, compile_file, compile_source, is_source};
 pub(crate) use json::json_text;
 pub use parse::{MAX_DEPTH, MAX_FIELDS, MAX_MESSAGES, MAX_NAME_BYTES, parse, parse_with_budget};
 pub use reason::{Incompatibility, MAX_REASONS, Rule};
@@ -60,3 +71,5 @@ pub use size_limits::MAX_MEMORY_BYTES;
 pub(crate) use size_limits::decode;
 pub use source::{SourceFile, source_files};
 pub use traversal::MAX_COMPARISONS;
+pub(crate) use type_lookup::declares_message;
+pub(crate) use undecoded::Undecoded;

@@ -4,8 +4,10 @@
 //! its imports (contract §5.2), which matters only when a field needs them; the well-known types are built
 //! in. The type is looked up as Java does it (§2.1).
 
+use super::extensions::{Extension, Extensions, is_message_set};
+use super::features::{self, Features, FileFeatures, MessageFeatures, Presence};
 use super::schema::{Enum, Field, Kind, Label, Message, Reserved, Scalar, Schema};
-use super::{size_limits, well_known};
+use super::{size_limits, type_lookup, well_known};
 use crate::{Budget, Error, Result};
 use prost_types::field_descriptor_proto::{Label as RawLabel, Type};
 use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto};
@@ -27,12 +29,13 @@ const MAX_NUMBER: i32 = 536_870_911;
 /// [`MAX_SCHEMA_BYTES`](crate::limits::MAX_SCHEMA_BYTES) and [`MAX_MEMORY_BYTES`](super::MAX_MEMORY_BYTES)),
 /// and the type of this name in it.
 ///
-/// The name is a top-level message's full name, with or without a leading dot; a short name is in the first
-/// file's package; an empty one is the first file's first message.
+/// The name is a message's full name, with or without a leading dot; a short name is in the first file's
+/// package; an empty one is the first file's first message. Extensions that the set declares are fields of
+/// the messages that they extend.
 ///
 /// # Errors
 /// The bytes are not such a set, are over a limit, do not contain the type or one that it refers to (the text
-/// names the type and the missing import), or use editions, which are not supported yet.
+/// names the type and the missing import), or use an unknown edition.
 pub fn parse(bytes: &[u8], type_name: &str) -> Result<Schema> {
     parse_with_budget(bytes, type_name, &Budget::default())
 }
@@ -43,9 +46,11 @@ pub fn parse(bytes: &[u8], type_name: &str) -> Result<Schema> {
 /// As [`parse`], and when the budget is exhausted.
 pub fn parse_with_budget(bytes: &[u8], type_name: &str, budget: &Budget) -> Result<Schema> {
     let set = size_limits::decode(bytes)?;
+    let declared_features = features::decode(bytes, &set.file)?;
     let well_known = well_known::file();
-    let mut index = Index::of(&set.file)?;
-    index.add_missing(&well_known);
+    let mut index = Index::of(&set.file, &declared_features)?;
+    index.add_missing(&well_known)?;
+    index.resolve_extensions(budget);
     let root = resolve_root(&set.file, type_name)?;
     let mut builder = Builder::of(&index, budget);
     builder.message(&root)?;
@@ -65,12 +70,15 @@ fn resolve_root(files: &[FileDescriptorProto], type_name: &str) -> Result<String
         (package.is_empty() || file.package() == package)
             && file.message_type.iter().any(|m| m.name() == name)
     });
-    match found {
-        Some(file) => Ok(join(file.package(), name)),
-        None => Err(Error::new(format!(
-            "the descriptor set has no top-level message {requested:.80?}: give the full name of one that it has"
-        ))),
+    if let Some(file) = found {
+        return Ok(join(file.package(), name));
     }
+    let nested = [requested.to_owned(), join(first.package(), requested)];
+    nested.into_iter().find(|name| type_lookup::declares_message(files, name)).ok_or_else(|| {
+        Error::new(format!(
+            "the descriptor set has no message {requested:.80?}: give the full name of one that it has"
+        ))
+    })
 }
 
 fn join(scope: &str, name: &str) -> String {
@@ -90,6 +98,7 @@ fn qualified_name(kind: &str, scope: &str, name: &str) -> Result<String> {
 /// The declared types of the set by full name.
 struct Index<'a> {
     types: HashMap<String, DeclaredType<'a>>,
+    extensions: Extensions<'a>,
     files: &'a [FileDescriptorProto],
 }
 
@@ -97,69 +106,99 @@ struct Index<'a> {
 struct DeclaredType<'a> {
     file: &'a FileDescriptorProto,
     descriptor: TypeDescriptor<'a>,
+    features: Features,
 }
 
 impl DeclaredType<'_> {
     fn is_equal(&self, other: &Self) -> bool {
-        self.file.syntax() == other.file.syntax() && self.descriptor == other.descriptor
+        self.file.syntax() == other.file.syntax()
+            && self.descriptor == other.descriptor
+            && self.features == other.features
     }
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum TypeDescriptor<'a> {
-    Message(&'a DescriptorProto),
+    /// With the features that its declarations set, in a file with an edition.
+    Message(&'a DescriptorProto, Option<&'a MessageFeatures>),
     Enum(&'a EnumDescriptorProto),
 }
 
 impl<'a> Index<'a> {
-    fn of(files: &'a [FileDescriptorProto]) -> Result<Self> {
-        let mut index = Self { types: HashMap::new(), files };
-        for file in files {
+    fn of(files: &'a [FileDescriptorProto], declared_features: &'a [FileFeatures]) -> Result<Self> {
+        let mut index = Self { types: HashMap::new(), extensions: Extensions::default(), files };
+        for (number, file) in files.iter().enumerate() {
+            let declared = declared_features.get(number).filter(|_| file.syntax() == "editions");
+            let features = Features::of_file(file, declared)?;
             let package = file.package();
             if package.len() > MAX_NAME_BYTES {
                 return Err(Error::new(format!(
                     "the package {package:.40?} is longer than {MAX_NAME_BYTES} bytes"
                 )));
             }
-            let mut pending = vec![(package.to_owned(), &file.message_type, &file.enum_type, 0)];
-            while let Some((scope, messages, enums, depth)) = pending.pop() {
-                if depth > MAX_DEPTH {
+            let of_extensions = declared.map_or(&[][..], |declared| &declared.extension);
+            index.extensions.declare(package, file, &file.extension, features, of_extensions);
+            let (of_messages, of_enums) =
+                declared.map_or((&[][..], &[][..]), |declared| (&declared.message_type, &declared.enum_type));
+            let scope = Scope { name: package.to_owned(), depth: 0, features, of_messages, of_enums };
+            let mut pending = vec![(scope, &file.message_type, &file.enum_type)];
+            while let Some((scope, messages, enums)) = pending.pop() {
+                if scope.depth > MAX_DEPTH {
                     return Err(Error::new(format!(
-                        "{scope:.80} is nested deeper than {MAX_DEPTH} messages"
+                        "{:.80} is nested deeper than {MAX_DEPTH} messages",
+                        scope.name
                     )));
                 }
-                for it in enums {
-                    let name = qualified_name("the enum", &scope, it.name())?;
-                    index.declare(name, DeclaredType { file, descriptor: TypeDescriptor::Enum(it) })?;
+                for (number, it) in enums.iter().enumerate() {
+                    let name = qualified_name("the enum", &scope.name, it.name())?;
+                    let declared = scope.of_enums.get(number);
+                    let features = scope.features.with(declared.and_then(|declared| declared.features()));
+                    let descriptor = TypeDescriptor::Enum(it);
+                    index.declare(name, DeclaredType { file, descriptor, features })?;
                 }
-                for it in messages {
-                    let name = qualified_name("the message", &scope, it.name())?;
-                    index.declare(
-                        name.clone(),
-                        DeclaredType { file, descriptor: TypeDescriptor::Message(it) },
-                    )?;
-                    pending.push((name, &it.nested_type, &it.enum_type, depth + 1));
+                for (number, it) in messages.iter().enumerate() {
+                    let name = qualified_name("the message", &scope.name, it.name())?;
+                    let declared = scope.of_messages.get(number);
+                    let features = scope.features.with(declared.and_then(MessageFeatures::features));
+                    let descriptor = TypeDescriptor::Message(it, declared);
+                    index.declare(name.clone(), DeclaredType { file, descriptor, features })?;
+                    let of_extensions = declared.map_or(&[][..], |declared| &declared.extension);
+                    index.extensions.declare(&name, file, &it.extension, features, of_extensions);
+                    let (of_messages, of_enums) = declared.map_or((&[][..], &[][..]), |declared| {
+                        (&declared.nested_type[..], &declared.enum_type[..])
+                    });
+                    let scope = Scope { name, depth: scope.depth + 1, features, of_messages, of_enums };
+                    pending.push((scope, &it.nested_type, &it.enum_type));
                 }
             }
         }
         Ok(index)
     }
 
+    /// Finds the messages that the extensions extend.
+    fn resolve_extensions(&mut self, budget: &Budget) {
+        let mut extensions = std::mem::take(&mut self.extensions);
+        extensions.resolve(|extendee, scope| self.resolve(extendee, scope, budget).map(|(name, _)| name));
+        self.extensions = extensions;
+    }
+
     /// Adds the types of this file that the set does not declare.
-    fn add_missing(&mut self, file: &'a FileDescriptorProto) {
+    fn add_missing(&mut self, file: &'a FileDescriptorProto) -> Result<()> {
         let package = file.package();
+        let features = Features::of_file(file, None)?;
+        let message = |it| DeclaredType { file, descriptor: TypeDescriptor::Message(it, None), features };
         for it in &file.enum_type {
-            let declared = DeclaredType { file, descriptor: TypeDescriptor::Enum(it) };
+            let declared = DeclaredType { file, descriptor: TypeDescriptor::Enum(it), features };
             self.types.entry(join(package, it.name())).or_insert(declared);
         }
         for it in &file.message_type {
             let name = join(package, it.name());
             for inner in &it.nested_type {
-                let declared = DeclaredType { file, descriptor: TypeDescriptor::Message(inner) };
-                self.types.entry(join(&name, inner.name())).or_insert(declared);
+                self.types.entry(join(&name, inner.name())).or_insert(message(inner));
             }
-            self.types.entry(name).or_insert(DeclaredType { file, descriptor: TypeDescriptor::Message(it) });
+            self.types.entry(name).or_insert(message(it));
         }
+        Ok(())
     }
 
     fn declare(&mut self, name: String, declared: DeclaredType<'a>) -> Result<()> {
@@ -217,13 +256,22 @@ impl<'a> Index<'a> {
     }
 }
 
+/// A package or message whose declarations are indexed.
+struct Scope<'a> {
+    name: String,
+    depth: usize,
+    features: Features,
+    of_messages: &'a [MessageFeatures],
+    of_enums: &'a [features::EnumFeatures],
+}
+
 /// Builds the types in the order in which they are first referred to.
 struct Builder<'a> {
     index: &'a Index<'a>,
     message_indexes: HashMap<String, usize>,
     enum_indexes: HashMap<String, usize>,
     /// Messages with an index, in order; those after the parsed ones are still to be parsed.
-    pending: Vec<(String, &'a FileDescriptorProto, &'a DescriptorProto)>,
+    pending: Vec<(String, DeclaredType<'a>)>,
     enums: Vec<Enum>,
     fields: usize,
     budget: &'a Budget,
@@ -244,8 +292,8 @@ impl<'a> Builder<'a> {
 
     fn message(&mut self, full: &str) -> Result<()> {
         match self.index.types.get(full) {
-            Some(DeclaredType { file, descriptor: TypeDescriptor::Message(it) }) => {
-                self.message_index(full.to_owned(), file, it);
+            Some(declared) if matches!(declared.descriptor, TypeDescriptor::Message(..)) => {
+                self.message_index(full.to_owned(), *declared);
                 Ok(())
             }
             _ => Err(Error::new(format!("{full:.80} is not a message"))),
@@ -254,25 +302,20 @@ impl<'a> Builder<'a> {
 
     fn finish(mut self) -> Result<Schema> {
         let mut messages = Vec::new();
-        while let Some((name, file, it)) = self.pending.get(messages.len()).cloned() {
-            messages.push(self.read_message(name, file, it)?);
+        while let Some((name, declared)) = self.pending.get(messages.len()).cloned() {
+            messages.push(self.read_message(name, declared)?);
         }
         let schema = Schema { messages, enums: self.enums };
         check_entries(&schema)?;
         Ok(schema)
     }
 
-    fn message_index(
-        &mut self,
-        full: String,
-        file: &'a FileDescriptorProto,
-        it: &'a DescriptorProto,
-    ) -> usize {
+    fn message_index(&mut self, full: String, declared: DeclaredType<'a>) -> usize {
         let next = self.pending.len();
         match self.message_indexes.entry(full) {
             Entry::Occupied(index) => *index.get(),
             Entry::Vacant(slot) => {
-                self.pending.push((slot.key().clone(), file, it));
+                self.pending.push((slot.key().clone(), declared));
                 *slot.insert(next)
             }
         }
@@ -289,24 +332,39 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn read_message(
-        &mut self,
-        name: String,
-        file: &'a FileDescriptorProto,
-        it: &'a DescriptorProto,
-    ) -> Result<Message> {
-        let is_proto3 = is_proto3(file)?;
-        self.count(it.field.len() + it.reserved_range.len() + it.reserved_name.len(), &name)?;
+    fn read_message(&mut self, name: String, declared: DeclaredType<'a>) -> Result<Message> {
+        let DeclaredType { file, descriptor, features } = declared;
+        let TypeDescriptor::Message(it, of_declarations) = descriptor else {
+            return Err(Error::new(format!("{name:.80} is not a message")));
+        };
+        let index = self.index;
+        let extensions = index.extensions.of(&name);
+        let declarations =
+            it.field.len() + extensions.len() + it.reserved_range.len() + it.reserved_name.len();
+        self.count(declarations, &name)?;
+        let is_map_entry = it.options.as_ref().is_some_and(|options| options.map_entry());
         let mut fields = BTreeMap::new();
         let mut names = HashSet::new();
-        for raw in &it.field {
+        for (position, raw) in it.field.iter().enumerate() {
             if !names.insert(raw.name()) {
                 return Err(Error::new(format!("two fields of {name:.80} are named {:.80}", raw.name())));
             }
-            let field = self.read_field(&name, file, it, raw, is_proto3)?;
-            if let Some(duplicate) = fields.insert(field.number, field) {
-                let number = duplicate.number;
-                return Err(Error::new(format!("number {number} of {name:.80} is given to two fields")));
+            let of_oneof = raw
+                .oneof_index
+                .and_then(|oneof| of_declarations?.oneof_decl.get(usize::try_from(oneof).ok()?)?.features());
+            let of_field = of_declarations.and_then(|all| all.field.get(position)?.features());
+            let mut features = features.with(of_oneof).with(of_field);
+            // the compiler's entries are never groups
+            features.is_delimited &= !is_map_entry;
+            let field = self.read_field(&name, file, it, raw, features)?;
+            insert_field(&mut fields, field, &name)?;
+        }
+        for extension in extensions {
+            let field = self.read_extension(it, extension)?;
+            match fields.get(&field.number) {
+                // the same file twice
+                Some(same) if same.name == field.name => {}
+                _ => insert_field(&mut fields, field, &name)?,
             }
         }
         let ranges = it.reserved_range.iter().map(|range| range.start()..=range.end().saturating_sub(1));
@@ -317,8 +375,20 @@ impl<'a> Builder<'a> {
             comparison_steps: fields.len() + defaults.map(|default| default.len() / 64).sum::<usize>(),
             fields,
             reserved: Reserved::of(ranges, &it.reserved_name),
-            is_map_entry: it.options.as_ref().is_some_and(|options| options.map_entry()),
+            is_map_entry,
         })
+    }
+
+    /// Reads an extension as a field of the extended message. Its name is in brackets, as in JSON.
+    fn read_extension(&mut self, extended: &DescriptorProto, extension: &Extension<'a>) -> Result<Field> {
+        let Extension { scope, file, field, features } = extension;
+        let full = qualified_name("the extension", scope, field.name())?;
+        // an extension that is set differs from one that is not
+        let features = Features { presence: Presence::Explicit, ..*features };
+        let mut read = self.read_field(scope, file, extended, field, features)?;
+        read.name = format!("[{full}]");
+        read.json_name.clone_from(&read.name);
+        Ok(read)
     }
 
     fn read_field(
@@ -327,18 +397,16 @@ impl<'a> Builder<'a> {
         file: &'a FileDescriptorProto,
         it: &DescriptorProto,
         raw: &FieldDescriptorProto,
-        is_proto3: bool,
+        features: Features,
     ) -> Result<Field> {
         qualified_name("the field", of, raw.name())?;
         let location = || format!("{of:.80}.{:.80}", raw.name());
         let number = raw.number();
-        if !(1..=MAX_NUMBER).contains(&number) {
-            return Err(Error::new(format!(
-                "{} has the number {number}; it must be 1 to {MAX_NUMBER}",
-                location()
-            )));
+        let max = if is_message_set(it) { i32::MAX - 1 } else { MAX_NUMBER };
+        if !(1..=max).contains(&number) {
+            return Err(Error::new(format!("{} has the number {number}; it must be 1 to {max}", location())));
         }
-        let kind = self.read_kind(of, file, raw)?;
+        let kind = self.read_kind(of, file, raw, features)?;
         let oneof = match raw.oneof_index {
             None => None,
             Some(_) if raw.proto3_optional() => None,
@@ -354,12 +422,16 @@ impl<'a> Builder<'a> {
         let label = match RawLabel::try_from(raw.label.unwrap_or(RawLabel::Optional as i32)) {
             Ok(RawLabel::Required) => Label::Required,
             Ok(RawLabel::Repeated) => {
-                let is_packed = raw.options.as_ref().and_then(|options| options.packed).unwrap_or(is_proto3);
+                let declared = raw.options.as_ref().and_then(|options| options.packed);
+                let is_packed = declared.unwrap_or(features.is_packed);
                 Label::Repeated { is_packed: is_packed && kind.is_packable() }
             }
+            Ok(RawLabel::Optional) if features.presence == Presence::Required => Label::Required,
             Ok(RawLabel::Optional) => {
-                let has_presence =
-                    !is_proto3 || raw.proto3_optional() || oneof.is_some() || kind.message().is_some();
+                let has_presence = features.presence == Presence::Explicit
+                    || raw.proto3_optional()
+                    || oneof.is_some()
+                    || kind.message().is_some();
                 if has_presence { Label::Optional } else { Label::Implicit }
             }
             Err(_) => return Err(Error::new(format!("{} has an unknown label", location()))),
@@ -380,6 +452,7 @@ impl<'a> Builder<'a> {
         of: &str,
         file: &'a FileDescriptorProto,
         raw: &FieldDescriptorProto,
+        features: Features,
     ) -> Result<Kind> {
         let location = || format!("{of:.80}.{:.80}", raw.name());
         let kind = match raw.r#type {
@@ -403,25 +476,22 @@ impl<'a> Builder<'a> {
             )));
         };
         match (declared.descriptor, kind) {
-            (TypeDescriptor::Message(it), None | Some(Type::Message)) => {
-                Ok(Kind::Message(self.message_index(full, declared.file, it)))
+            (TypeDescriptor::Message(it, _), None | Some(Type::Message)) => {
+                let is_map = it.options.as_ref().is_some_and(|options| options.map_entry());
+                let index = self.message_index(full, declared);
+                Ok(if features.is_delimited && !is_map { Kind::Group(index) } else { Kind::Message(index) })
             }
-            (TypeDescriptor::Message(it), Some(Type::Group)) => {
-                Ok(Kind::Group(self.message_index(full, declared.file, it)))
+            (TypeDescriptor::Message(..), Some(Type::Group)) => {
+                Ok(Kind::Group(self.message_index(full, declared)))
             }
             (TypeDescriptor::Enum(it), None | Some(Type::Enum)) => {
-                self.enum_index(full, declared.file, it).map(Kind::Enum)
+                self.enum_index(full, declared.features, it).map(Kind::Enum)
             }
             _ => Err(Error::new(format!("{} refers to {full:.80}, which is of another kind", location()))),
         }
     }
 
-    fn enum_index(
-        &mut self,
-        full: String,
-        file: &FileDescriptorProto,
-        it: &EnumDescriptorProto,
-    ) -> Result<usize> {
+    fn enum_index(&mut self, full: String, features: Features, it: &EnumDescriptorProto) -> Result<usize> {
         if let Some(index) = self.enum_indexes.get(&full) {
             return Ok(*index);
         }
@@ -444,24 +514,21 @@ impl<'a> Builder<'a> {
             name: full,
             values: values().collect(),
             numbers: values().collect(),
-            is_closed: !is_proto3(file)?,
+            is_closed: features.has_closed_enums,
             reserved: Reserved::of(ranges, &it.reserved_name),
         });
         Ok(number)
     }
 }
 
-/// Returns whether the syntax is proto3; without a syntax it is proto2. `prost_types` has no features of
-/// editions.
-fn is_proto3(file: &FileDescriptorProto) -> Result<bool> {
-    match file.syntax() {
-        "" | "proto2" => Ok(false),
-        "proto3" => Ok(true),
-        "editions" => Err(Error::new(format!(
-            "{:.80} uses an edition: editions are not supported yet, use proto2 or proto3",
-            file.name()
-        ))),
-        other => Err(Error::new(format!("{:.80} has the unknown syntax {other:.40?}", file.name()))),
+/// Adds a field of a message.
+fn insert_field(fields: &mut BTreeMap<i32, Field>, field: Field, of: &str) -> Result<()> {
+    match fields.insert(field.number, field) {
+        Some(duplicate) => {
+            let number = duplicate.number;
+            Err(Error::new(format!("number {number} of {of:.80} is given to two fields")))
+        }
+        None => Ok(()),
     }
 }
 

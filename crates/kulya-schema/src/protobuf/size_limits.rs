@@ -4,17 +4,12 @@
 //! The estimate is approximately the memory of the decoded set. Malformed input is left to the decoder, which
 //! reports why.
 
+use super::descriptor_kind::DescriptorKind;
+use super::raw_field;
 use crate::limits::MAX_SCHEMA_BYTES;
 use crate::{Error, Result};
 use prost::Message as _;
-use prost::encoding::decode_varint;
-use prost_types::descriptor_proto::{ExtensionRange, ReservedRange};
-use prost_types::source_code_info::Location;
-use prost_types::{
-    DescriptorProto, EnumDescriptorProto, EnumValueDescriptorProto, FieldDescriptorProto,
-    FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, OneofDescriptorProto,
-    ServiceDescriptorProto, UninterpretedOption,
-};
+use prost_types::FileDescriptorSet;
 
 /// The maximum memory of a decoded descriptor set, in bytes.
 pub const MAX_MEMORY_BYTES: usize = 150_000_000;
@@ -42,74 +37,15 @@ pub(super) fn check(bytes: &[u8]) -> Result<()> {
 /// Decodes a descriptor set within the limits of [`check`].
 pub(crate) fn decode(bytes: &[u8]) -> Result<FileDescriptorSet> {
     check(bytes)?;
-    FileDescriptorSet::decode(bytes)
-        .map_err(|e| Error::new(format!("the schema is not a FileDescriptorSet: {e}")))
+    FileDescriptorSet::decode(bytes).map_err(|error| not_a_set(&error))
 }
 
-/// The messages of `descriptor.proto`.
-#[derive(Clone, Copy)]
-enum DescriptorKind {
-    Set,
-    File,
-    Message,
-    Field,
-    Enum,
-    Value,
-    Service,
-    Method,
-    ExtensionRange,
-    ReservedRange,
-    Oneof,
-    SourceInfo,
-    Location,
-    /// Options of any descriptor: they are stored inline, and only their repeated fields take more memory.
-    Options,
-    Uninterpreted,
-}
-
-impl DescriptorKind {
-    /// Returns the message type of a field of this number, if it is a message.
-    fn child(self, number: u64) -> Option<Self> {
-        Some(match (self, number) {
-            (Self::Set, 1) => Self::File,
-            (Self::File, 4) | (Self::Message, 3) => Self::Message,
-            (Self::File, 5) | (Self::Message, 4) => Self::Enum,
-            (Self::File, 6) => Self::Service,
-            (Self::File, 7) | (Self::Message, 2 | 6) => Self::Field,
-            (Self::File, 9) => Self::SourceInfo,
-            (Self::SourceInfo, 1) => Self::Location,
-            (Self::Message, 5) => Self::ExtensionRange,
-            (Self::Message, 8) => Self::Oneof,
-            (Self::Message, 9) | (Self::Enum, 4) => Self::ReservedRange,
-            (Self::Enum, 2) => Self::Value,
-            (Self::Service, 2) => Self::Method,
-            (Self::File | Self::Field, 8)
-            | (Self::Message, 7)
-            | (Self::Enum | Self::Value | Self::Service | Self::ExtensionRange, 3)
-            | (Self::Method, 4)
-            | (Self::Oneof, 2) => Self::Options,
-            (Self::Options, 999) => Self::Uninterpreted,
-            _ => return None,
-        })
-    }
-
-    fn memory_bytes(self) -> usize {
-        match self {
-            Self::File => size_of::<FileDescriptorProto>(),
-            Self::Message => size_of::<DescriptorProto>(),
-            Self::Field => size_of::<FieldDescriptorProto>(),
-            Self::Enum => size_of::<EnumDescriptorProto>(),
-            Self::Value => size_of::<EnumValueDescriptorProto>(),
-            Self::Service => size_of::<ServiceDescriptorProto>(),
-            Self::Method => size_of::<MethodDescriptorProto>(),
-            Self::ExtensionRange => size_of::<ExtensionRange>(),
-            Self::ReservedRange => size_of::<ReservedRange>(),
-            Self::Oneof => size_of::<OneofDescriptorProto>(),
-            Self::Location => size_of::<Location>(),
-            Self::Uninterpreted => size_of::<UninterpretedOption>(),
-            Self::Set | Self::SourceInfo | Self::Options => 0,
-        }
-    }
+/// Returns the error of bytes that are no descriptor set.
+pub(super) fn not_a_set(error: &prost::DecodeError) -> Error {
+    Error::new(format!(
+        "the schema is not a FileDescriptorSet: {error}; send the output of `protoc --include_imports \
+         --descriptor_set_out=FILE`, or where sources are accepted the text of a .proto file"
+    ))
 }
 
 /// Estimates the decoded memory, up to the limit. A byte is visited once for each level that contains it;
@@ -119,13 +55,13 @@ fn estimate_memory(bytes: &[u8]) -> usize {
     let mut estimate = 0;
     let mut pending = vec![(bytes, DescriptorKind::Set, 0)];
     while let Some((mut rest, kind, depth)) = pending.pop() {
-        while let Some((number, inner)) = next_field(&mut rest) {
-            let child = kind.child(number);
+        while let Some(field) = raw_field::next(&mut rest) {
+            let child = kind.child(field.number);
             estimate += child.map_or(SCALAR_BYTES, DescriptorKind::memory_bytes);
             if estimate > MAX_MEMORY_BYTES {
                 return estimate;
             }
-            if let (Some(inner), Some(child), true) = (inner, child, depth < DECODER_DEPTH) {
+            if let (Some(inner), Some(child), true) = (field.content, child, depth < DECODER_DEPTH) {
                 pending.push((inner, child, depth + 1));
             }
         }
@@ -133,34 +69,12 @@ fn estimate_memory(bytes: &[u8]) -> usize {
     estimate
 }
 
-/// Reads the next field's number, and its bytes if it is length-delimited. `None` at the end, or where the
-/// decoder will fail.
-fn next_field<'a>(rest: &mut &'a [u8]) -> Option<(u64, Option<&'a [u8]>)> {
-    if rest.is_empty() {
-        return None;
-    }
-    let key = decode_varint(rest).ok()?;
-    let length = match key & 7 {
-        0 => {
-            decode_varint(rest).ok()?;
-            0
-        }
-        1 => 8,
-        2 => usize::try_from(decode_varint(rest).ok()?).ok()?,
-        // the tags of a group count as fields
-        3 | 4 => 0,
-        5 => 4,
-        _ => return None,
-    };
-    let (inner, remaining) = rest.split_at_checked(length)?;
-    *rest = remaining;
-    Some((key >> 3, (key & 7 == 2).then_some(inner)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use prost_types::source_code_info::Location;
+    use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorProto};
 
     #[test]
     fn small_bytes_that_take_much_memory_are_rejected() {

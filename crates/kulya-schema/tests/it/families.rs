@@ -3,10 +3,11 @@
 //! linearly with the schema, or end at a bound; the time limit is generous and catches only endless work.
 //! With `--nocapture` the figures are printed.
 
-use kulya_schema::compatibility::{self, CompatibilityContext};
+use crate::source_families::SOURCES;
+use kulya_schema::compatibility::{self, CompatibilityContext, Refusal};
 use kulya_schema::{
-    Budget, Checkers, Compatibility, Format, Rules, SchemaInfo, SchemaWithVersion, VersionInfo,
-    canonicalize_with_budget, fields_with_budget, pretty_print,
+    Budget, CanonicalSchema, Checkers, Compatibility, Format, Rules, SchemaInfo, SchemaWithVersion,
+    VersionInfo, canonicalize_with_budget, fields_with_budget, pretty_print,
 };
 use prost::Message;
 use prost_types::descriptor_proto::ReservedRange;
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 /// Far more than any family needs, even on a busy machine.
 const MAX_DURATION: Duration = Duration::from_secs(120);
 
-fn comma_separated<T: Display>(n: usize, item: impl Fn(usize) -> T) -> String {
+pub(crate) fn comma_separated<T: Display>(n: usize, item: impl Fn(usize) -> T) -> String {
     (0..n).map(|number| item(number).to_string()).collect::<Vec<_>>().join(",")
 }
 
@@ -33,9 +34,9 @@ fn field(name: impl Display, kind: impl Display) -> String {
 }
 
 /// A family: its name, the size of its largest member, and the function that builds a member of a size.
-type Family<T> = (&'static str, usize, fn(usize, &str) -> T);
+pub(crate) type Family<T> = (&'static str, usize, fn(usize, &str) -> T);
 
-const AVRO: &[Family<String>] = &[
+pub(crate) const AVRO: &[Family<String>] = &[
     ("union of records", 5_000, |n, v| {
         format!("[{}]", comma_separated(n, |i| record(format!("R{i}"), field("a", format!("\"{v}\"")))))
     }),
@@ -116,7 +117,7 @@ const AVRO: &[Family<String>] = &[
     }),
 ];
 
-const JSON: &[Family<String>] = &[
+pub(crate) const JSON: &[Family<String>] = &[
     ("patterns and properties", 250, |n, v| {
         let patterns = comma_separated(n, |i| format!(r#""^(a+)+{v}{i}$":{{"type":"string"}}"#));
         let properties = comma_separated(n, |i| format!(r#""{}{i}":{{"type":"string"}}"#, "a".repeat(25)));
@@ -244,7 +245,7 @@ fn kind(v: &str) -> i32 {
     if v == "int" { 5 } else { STRING }
 }
 
-const PROTOBUF: &[Family<Vec<u8>>] = &[
+pub(crate) const PROTOBUF: &[Family<Vec<u8>>] = &[
     ("fields", 10_000, |n, v| {
         let fields = (0..n).map(|i| protobuf_field(format!("f{i}"), i + 1, kind(v), None)).collect();
         set(vec![message("M", fields)], Vec::new())
@@ -368,6 +369,23 @@ const PROTOBUF: &[Family<Vec<u8>>] = &[
     }),
 ];
 
+/// Checks a schema against the only version of its group, by strict rules.
+pub(crate) fn check(
+    compatibility: Compatibility,
+    old: SchemaInfo,
+    new: &CanonicalSchema,
+) -> kulya_schema::Result<Result<(), Refusal>> {
+    let context = CompatibilityContext {
+        compatibility,
+        rules: Rules::strict(),
+        allow_multiple_types: true,
+        checkers: Checkers::default(),
+    };
+    let format = old.format.full_name().to_owned();
+    let version = VersionInfo { type_name: old.type_name.clone(), format, version: 0, id: 0 };
+    compatibility::check(&context, new, &[SchemaWithVersion { schema: old, version }])
+}
+
 /// Does everything that a registry does with a schema, and returns the steps.
 fn cost(old: &SchemaInfo, new: &SchemaInfo) -> u64 {
     let budget = Budget::default();
@@ -377,17 +395,7 @@ fn cost(old: &SchemaInfo, new: &SchemaInfo) -> u64 {
         let _ = (fields_with_budget(schema, &budget), pretty_print(schema));
     }
     let [Ok(old), Ok(new)] = canonicalized else { return before - budget.remaining_steps() };
-    let context = CompatibilityContext {
-        compatibility: Compatibility::Backward,
-        rules: Rules::strict(),
-        allow_multiple_types: true,
-        checkers: Checkers::default(),
-    };
-    let type_name = old.schema.type_name.clone();
-    let format = old.schema.format.full_name().to_owned();
-    let version = VersionInfo { type_name, format, version: 0, id: 0 };
-    let live = [SchemaWithVersion { schema: old.schema.clone(), version }];
-    if let Ok(Err(refusal)) = compatibility::check(&context, &new, &live) {
+    if let Ok(Err(refusal)) = check(Compatibility::Backward, old.schema.clone(), &new) {
         let report_bytes = refusal.to_string().len();
         assert!(report_bytes < 20 << 20, "a refusal of {report_bytes} bytes");
     }
@@ -454,6 +462,15 @@ fn json_schemas_have_bounded_cost() {
 fn protobuf_schemas_have_bounded_cost() {
     for (what, size, schema) in PROTOBUF {
         assert_growth_is_bounded(&format!("protobuf: {what}"), *size, |n, v| {
+            SchemaInfo::new("", Format::Protobuf, schema(n, v))
+        });
+    }
+}
+
+#[test]
+fn protobuf_sources_have_bounded_cost() {
+    for (what, size, schema) in SOURCES {
+        assert_growth_is_bounded(&format!("source: {what}"), *size, |n, v| {
             SchemaInfo::new("", Format::Protobuf, schema(n, v))
         });
     }

@@ -7,7 +7,7 @@ use kulya_schema::json_schema::{Schema, Verdict, can_read, parse};
 use kulya_testkit::SeededRng;
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The dialects and the suite's groups.
 const SUITE: [(&str, &str); 5] = [
@@ -66,6 +66,7 @@ fn verdicts_hold_for_the_instances_of_the_suite() {
         assert!(groups.len() > 100, "{} groups of {dialect}", groups.len());
         let mut verdicts = [0usize; 3];
         let mut wrong = BTreeSet::new();
+        let mut undecided: BTreeMap<String, usize> = BTreeMap::new();
         for _ in 0..cases {
             let writer = &groups[rng.index(groups.len())];
             let near: Vec<_> = groups.iter().filter(|group| group.file == writer.file).collect();
@@ -93,10 +94,19 @@ fn verdicts_hold_for_the_instances_of_the_suite() {
                         }
                     }
                 }
-                Verdict::Unknown(_) => verdicts[2] += 1,
+                Verdict::Unknown(reasons) => {
+                    verdicts[2] += 1;
+                    *undecided
+                        .entry(format!("{}: {}", reasons[0].rule.name(), reasons[0].message))
+                        .or_default() += 1;
+                    if std::env::var_os("KULYA_SHOW").is_some() {
+                        println!("{}: {}\n{}", reasons[0].rule.name(), reasons[0].message, shown());
+                    }
+                }
             }
         }
         println!("{dialect}: {} schemas; compatible, not, unknown: {verdicts:?}", groups.len());
+        undecided.iter().for_each(|(what, count)| println!("{count:6} {what}"));
         assert!(wrong.is_empty(), "{dialect}: {}\n{}", wrong.len(), Vec::from_iter(wrong).join("\n\n"));
         assert!(
             verdicts[0] > cases as usize / 10
@@ -125,6 +135,49 @@ fn unevaluated_items_start_after_the_prefix_of_a_reference() {
 fn a_dynamic_reference_may_evaluate_items() {
     let writer = r##"{"prefixItems":[{"type":"string"}],"unevaluatedItems":false,"$dynamicRef":"#other","$defs":{"other":{"$dynamicAnchor":"other"}}}"##;
     let reader = r#"{"prefixItems":[true,{"type":"number"}]}"#;
-    let verdict = can_read(&parse(reader).unwrap(), &parse(writer).unwrap());
-    assert!(matches!(verdict, Verdict::Unknown(_)), "{verdict:?}");
+    let verdict = |writer: &str| can_read(&parse(reader).unwrap(), &parse(writer).unwrap());
+    assert_eq!(verdict(writer), Verdict::Compatible, "its target evaluates no item");
+    let open = writer.replace(r#""$dynamicAnchor":"other""#, r#""$dynamicAnchor":"other","items":true"#);
+    assert!(matches!(verdict(&open), Verdict::Incompatible(_)), "{:?}", verdict(&open));
+}
+
+/// Found by the suite: an `if` alone asserts nothing, and evaluates members and items.
+#[test]
+fn an_if_without_branches_evaluates() {
+    let closed = [
+        (r#"{"patternProperties":{"foo":{"type":"string"}}}"#, "unevaluatedProperties"),
+        (r#"{"properties":{"foo":{"type":"string"}}}"#, "unevaluatedProperties"),
+        (r#"{"prefixItems":[{"type":"string"}]}"#, "unevaluatedItems"),
+    ];
+    for (when, keyword) in closed {
+        for writer in [
+            format!(r#"{{"if":{when},"{keyword}":false}}"#),
+            format!(r#"{{"allOf":[{{"if":{when}}}],"{keyword}":false}}"#),
+        ] {
+            let reader = format!(r#"{{"{keyword}":false}}"#);
+            let verdict = can_read(&parse(&reader).unwrap(), &parse(&writer).unwrap());
+            assert_ne!(verdict, Verdict::Compatible, "{writer}");
+        }
+    }
+}
+
+/// Found by the suite: the names that `propertyNames` accepts are not only those that patterns tell apart.
+#[test]
+fn names_are_those_that_property_names_accepts() {
+    for names in [
+        r#"{"const":"foo"}"#,
+        r#"{"enum":["bar","foo"]}"#,
+        r#"{"minLength":3}"#,
+        r#"{"anyOf":[{"const":"foo"}]}"#,
+    ] {
+        for pattern in ["f.*o", "a*"] {
+            let reader = format!(r#"{{"patternProperties":{{"{pattern}":{{"type":"integer"}}}}}}"#);
+            let writer = format!(r#"{{"propertyNames":{names}}}"#);
+            let verdict = can_read(&parse(&reader).unwrap(), &parse(&writer).unwrap());
+            assert_ne!(verdict, Verdict::Compatible, "{writer} {reader}");
+        }
+    }
+    let reader = r#"{"patternProperties":{"^f":{"type":"integer"}}}"#;
+    let writer = r#"{"propertyNames":{"const":"bar"}}"#;
+    assert_eq!(can_read(&parse(reader).unwrap(), &parse(writer).unwrap()), Verdict::Compatible);
 }

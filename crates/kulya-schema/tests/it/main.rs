@@ -4,7 +4,12 @@
 
 mod avro;
 mod families;
+mod field_kinds;
 mod json_schema_any;
+mod json_schema_changes;
 mod json_schema_pairs;
+mod json_schema_sizes;
 mod json_schema_suite;
+mod megabyte;
 mod protobuf;
+mod source_families;

@@ -169,7 +169,7 @@ fn v1_schemas() -> Vec<Row> {
         add(avro(&AVRO.replace("\"a\"", "\"a b\"")), 400, "\"a b\""),
         add(avro(&AVRO.replace("\"int\"", "{\"type\":{\"type\":\"int\"}}")), 400, "n.User.a"),
         add(avro(&nested(110)), 400, "nest too deeply"),
-        add(avro(&nested(200)), 400, "recursion limit"),
+        add(avro(&nested(200)), 400, "nest too deeply"),
         add(avro(&nested(50)), 409, "array"),
         add(schema("Avro", "Other", AVRO), 400, "n.User"),
         add(schema("Avro", "m.User", AVRO), 400, "m.User"),

@@ -2,8 +2,9 @@
 //! messages, changes in Debezium's envelopes.
 
 use kulya_codec::arrow::{
-    BatchDecoder, ChangeLogFormat, ChangeLogRows, CurrentRows, FlinkJsonOptions, JsonRows, arrow_schema,
-    columns, flink_columns, metadata_columns, primary_key,
+    AvroChangePayloads, AvroPayloads, BatchDecoder, ChangeLogFormat, ChangeLogRows, CurrentRows,
+    DecodedBatch, FlinkJsonOptions, JsonRows, PlainDecoder, RowIdentity, RowState, arrow_schema, columns,
+    flink_columns, metadata_columns, primary_key,
 };
 use kulya_codec::codec::{
     Codec, Encrypted, Gzip, KEY_BYTES, Key, Keyring, Lz4, MAX_DECODED_BYTES, NONCE_BYTES, NoCodec, Snappy,
@@ -110,9 +111,13 @@ pub fn json_rows(bytes: &[u8]) {
     }
 }
 
-/// Reads a change log with the format that the first byte selects, an event in each line, with all metadata.
+/// Reads a change log with the format that the first byte selects, an event in each line, with all metadata:
+/// as rows of all kinds, and as those that are left of each key. With the second bit the events are Avro.
 pub fn change_log(bytes: &[u8]) {
     let Some((selector, events)) = bytes.split_first() else { return };
+    if selector & 0x40 != 0 {
+        return avro_changes(events);
+    }
     let formats = [
         ChangeLogFormat::DebeziumJson { schema_include: false },
         ChangeLogFormat::DebeziumJson { schema_include: true },
@@ -128,10 +133,42 @@ pub fn change_log(bytes: &[u8]) {
     let options = FlinkJsonOptions { ignore_parse_errors, ..FlinkJsonOptions::default() };
     let rows = ChangeLogRows::new(*format, &columns, &keys, options);
     let mut rows = rows.expect("the format has this metadata");
+    let keyed = ChangeLogRows::new(*format, &columns, &[], options);
+    let keyed = keyed.and_then(|rows| rows.with_key(&columns, &[0], true));
+    let mut keyed = keyed.expect("the first column is there");
     for event in events.split(|byte| *byte == b'\n').take(MAX_CHANGES) {
         assert!(rows.push(event, 0).is_ok() || !ignore_parse_errors);
+        assert!(keyed.push(event, 0).is_ok() || !ignore_parse_errors);
     }
     if let Some(batch) = rows.flush().expect("what was decoded is a batch") {
         assert_eq!(batch.kinds.map_or(0, |kinds| kinds.len()), batch.rows.num_rows());
     }
+    left_rows(&mut keyed);
+}
+
+/// Applies the changes of a decoder with a key in the first column.
+fn left_rows(decoder: &mut dyn BatchDecoder) {
+    let schema = decoder.schema();
+    let changes = decoder.flush().expect("what was decoded is a batch");
+    let Some(DecodedBatch { rows, kinds, .. }) = changes else { return };
+    let all: Vec<usize> = (0..schema.fields().len()).collect();
+    let mut state = RowState::new(&schema, RowIdentity::Key(&[0]), &all).expect("columns of a change log");
+    state.apply(&rows, kinds.as_deref()).expect("a batch of the schema");
+    let left = state.into_batches().expect("what was stored is read back");
+    assert!(left.iter().map(|batch| batch.num_rows()).sum::<usize>() <= rows.num_rows());
+}
+
+/// Reads change events in Avro, one in each line.
+fn avro_changes(events: &[u8]) {
+    const ROW: &str = r#"{"type":"record","name":"Row","fields":[{"name":"id","type":["null","long"],"default":null},{"name":"name","type":["null","string"],"default":null},{"name":"tags","type":{"type":"array","items":"string"}}]}"#;
+    let envelope = format!(
+        r#"{{"type":"record","name":"E","fields":[{{"name":"before","type":["null",{ROW}]}},{{"name":"after","type":["null","Row"]}},{{"name":"op","type":"string"}}]}}"#
+    );
+    let rows = AvroPayloads::new(&SchemaInfo::avro(ROW), None).expect("a record");
+    let changes = AvroChangePayloads::new(rows).with_key(true);
+    let mut decoder = PlainDecoder::new(changes, SchemaInfo::avro(&*envelope)).expect("an envelope");
+    for event in events.split(|byte| *byte == b'\n').take(MAX_CHANGES) {
+        assert!(decoder.decode(&[event], 0).count <= 1);
+    }
+    left_rows(&mut decoder);
 }

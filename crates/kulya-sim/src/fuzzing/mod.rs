@@ -1,19 +1,20 @@
 //! Entry points for fuzzing: arbitrary bytes as input of the store, of event readers, of the registry and of
-//! change data capture.
-//! Nothing may panic or allocate more than the input justifies. The fuzz targets call these functions, and
-//! the tests call them with the corpora.
+//! change data capture. Nothing may panic or allocate more than the input justifies. The fuzz targets call
+//! these functions, and the tests call them with the corpora.
 
+mod containment;
 mod events;
 mod requests;
 mod rows;
 mod schemas;
 
+pub use containment::json_containment;
 pub use events::{change_log, codec, envelope, header, json_rows, protobuf};
 pub use kulya_cdc::fuzzing::{binlog, mysql_ddl, pgoutput, properties, recording, replication_url};
 pub use kulya_cdc::fuzzing::{signals, spool, topic_regex, transforms};
 pub use requests::registry_rest;
 pub use rows::{avro_rows, csv_rows, protobuf_rows};
-pub use schemas::{avro_schema, json_schema, protobuf_schema};
+pub use schemas::{avro_schema, json_pattern, json_schema, protobuf_schema, protobuf_source, references};
 
 use crate::disk::SimDisk;
 use crate::index::SimIndex;

@@ -105,6 +105,7 @@ fn decode<P: PayloadDecoder>(
     events: &[Bytes],
 ) -> Option<DecodedBatch> {
     let mut together = new().ok()?;
+    let events: Vec<&[u8]> = events.iter().map(Bytes::as_ref).collect();
     let (mut at, mut alone_rows) = (0, 0);
     while let Some(rest) = events.get(at..).filter(|rest| !rest.is_empty()) {
         let decoded = together.decode(rest, at as u64);

@@ -84,8 +84,12 @@ fn fuzzing_corpora_pass() {
     run_corpus("protobuf", kulya_sim::fuzzing::protobuf);
     run_corpus("json_rows", kulya_sim::fuzzing::json_rows);
     run_corpus("avro_schema", kulya_sim::fuzzing::avro_schema);
+    run_corpus("json_pattern", kulya_sim::fuzzing::json_pattern);
     run_corpus("json_schema", kulya_sim::fuzzing::json_schema);
+    run_corpus("json_containment", kulya_sim::fuzzing::json_containment);
     run_corpus("protobuf_schema", kulya_sim::fuzzing::protobuf_schema);
+    run_corpus("protobuf_source", kulya_sim::fuzzing::protobuf_source);
+    run_corpus("references", kulya_sim::fuzzing::references);
     run_corpus("registry_rest", kulya_sim::fuzzing::registry_rest);
 }
 

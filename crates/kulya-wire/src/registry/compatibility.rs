@@ -4,7 +4,7 @@
 use super::{convert_all, convert_optional, convert_required, into_all, invalid, required, v1};
 use kulya_registry_api::RegistryError;
 use kulya_registry_api::administration::{Comparison, Verdict};
-use kulya_schema::compatibility::{Reason, Refusal};
+use kulya_schema::compatibility::{Reason, Refusal, Warning};
 use kulya_schema::{ChangedField, Difference, Field, Incompatibility, VersionInfo};
 use v1::reason::Reason as ReasonMessage;
 
@@ -112,9 +112,25 @@ impl TryFrom<v1::Refusal> for Refusal {
     }
 }
 
+impl From<Warning> for v1::Warning {
+    fn from(Warning { versions, change }: Warning) -> Self {
+        Self { versions: into_all(versions), change: Some(change.into()) }
+    }
+}
+
+impl TryFrom<v1::Warning> for Warning {
+    type Error = RegistryError;
+
+    fn try_from(message: v1::Warning) -> Result<Self, RegistryError> {
+        let v1::Warning { versions, change } = message;
+        Ok(Self { versions: into_all(versions), change: convert_required(change, "the warning's change")? })
+    }
+}
+
 impl From<Verdict> for v1::Verdict {
-    fn from(Verdict { compatible, registered, refusal }: Verdict) -> Self {
-        Self { compatible, registered: registered.map(Into::into), refusal: refusal.map(Into::into) }
+    fn from(Verdict { compatible, registered, refusal, warnings }: Verdict) -> Self {
+        let (registered, refusal) = (registered.map(Into::into), refusal.map(Into::into));
+        Self { compatible, registered, refusal, warnings: into_all(warnings) }
     }
 }
 
@@ -122,8 +138,9 @@ impl TryFrom<v1::Verdict> for Verdict {
     type Error = RegistryError;
 
     fn try_from(message: v1::Verdict) -> Result<Self, RegistryError> {
-        let v1::Verdict { compatible, registered, refusal } = message;
-        Ok(Self { compatible, registered: registered.map(Into::into), refusal: convert_optional(refusal)? })
+        let v1::Verdict { compatible, registered, refusal, warnings } = message;
+        let (registered, refusal) = (registered.map(Into::into), convert_optional(refusal)?);
+        Ok(Self { compatible, registered, refusal, warnings: convert_all(warnings)? })
     }
 }
 

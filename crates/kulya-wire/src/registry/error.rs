@@ -55,7 +55,8 @@ fn code(kind: RegistryErrorKind) -> Code {
         RegistryErrorKind::NotFound => Code::NotFound,
         RegistryErrorKind::Incompatible
         | RegistryErrorKind::FormatMismatch
-        | RegistryErrorKind::CodecUnknown => Code::FailedPrecondition,
+        | RegistryErrorKind::CodecUnknown
+        | RegistryErrorKind::Referenced => Code::FailedPrecondition,
         RegistryErrorKind::InvalidInput => Code::InvalidArgument,
         RegistryErrorKind::Gone => Code::OutOfRange,
         RegistryErrorKind::Unavailable => Code::Unavailable,
@@ -69,6 +70,7 @@ fn to_wire(kind: RegistryErrorKind) -> v1::ErrorKind {
         RegistryErrorKind::Incompatible => v1::ErrorKind::Incompatible,
         RegistryErrorKind::FormatMismatch => v1::ErrorKind::FormatMismatch,
         RegistryErrorKind::CodecUnknown => v1::ErrorKind::CodecUnknown,
+        RegistryErrorKind::Referenced => v1::ErrorKind::Referenced,
         RegistryErrorKind::InvalidInput => v1::ErrorKind::InvalidInput,
         RegistryErrorKind::Gone => v1::ErrorKind::Gone,
         RegistryErrorKind::Unavailable => v1::ErrorKind::Unavailable,
@@ -82,6 +84,7 @@ fn from_wire(kind: v1::ErrorKind) -> RegistryErrorKind {
         v1::ErrorKind::Incompatible => RegistryErrorKind::Incompatible,
         v1::ErrorKind::FormatMismatch => RegistryErrorKind::FormatMismatch,
         v1::ErrorKind::CodecUnknown => RegistryErrorKind::CodecUnknown,
+        v1::ErrorKind::Referenced => RegistryErrorKind::Referenced,
         v1::ErrorKind::InvalidInput => RegistryErrorKind::InvalidInput,
         v1::ErrorKind::Gone => RegistryErrorKind::Gone,
         v1::ErrorKind::Unavailable => RegistryErrorKind::Unavailable,
@@ -95,11 +98,12 @@ mod tests {
     use proptest::prelude::*;
     use std::error::Error as _;
 
-    const KINDS: [(RegistryErrorKind, Code); 8] = [
+    const KINDS: [(RegistryErrorKind, Code); 9] = [
         (RegistryErrorKind::NotFound, Code::NotFound),
         (RegistryErrorKind::Incompatible, Code::FailedPrecondition),
         (RegistryErrorKind::FormatMismatch, Code::FailedPrecondition),
         (RegistryErrorKind::CodecUnknown, Code::FailedPrecondition),
+        (RegistryErrorKind::Referenced, Code::FailedPrecondition),
         (RegistryErrorKind::InvalidInput, Code::InvalidArgument),
         (RegistryErrorKind::Gone, Code::OutOfRange),
         (RegistryErrorKind::Unavailable, Code::Unavailable),

@@ -1,6 +1,6 @@
 //! Conversions of exports and imports: the lines, the policy for existing groups, and the import's counts.
 
-use super::{convert_required, into_all, parse_enum, required, v1};
+use super::{convert_optional, convert_required, into_all, parse_enum, required, v1};
 use kulya_registry_api::RegistryError;
 use kulya_registry_api::administration::{ExportLine, ImportSummary, OnConflict};
 use kulya_schema::GroupId;
@@ -19,15 +19,21 @@ impl From<ExportLine> for v1::ExportLine {
                     encodings,
                 })
             }
-            ExportLine::Schema { schema_info, version_info, compatibility, timestamp, deleted } => {
-                Line::Schema(v1::SchemaLine {
-                    schema: Some(schema_info.into()),
-                    version: Some(version_info.into()),
-                    compatibility: Some(compatibility.into()),
-                    timestamp_ms: timestamp,
-                    deleted,
-                })
-            }
+            ExportLine::Schema {
+                schema_info,
+                version_info,
+                compatibility,
+                timestamp,
+                deleted,
+                unresolved,
+            } => Line::Schema(v1::SchemaLine {
+                schema: Some(schema_info.into()),
+                version: Some(version_info.into()),
+                compatibility: Some(compatibility.into()),
+                timestamp_ms: timestamp,
+                deleted,
+                unresolved: unresolved.map(Into::into),
+            }),
             ExportLine::Encoding { encoding_id, schema_id, codec_type } => {
                 let codec = Some(codec_type.into());
                 Line::Encoding(v1::EncodingLine { id: encoding_id, schema: schema_id, codec })
@@ -49,13 +55,16 @@ impl TryFrom<v1::ExportLine> for ExportLine {
                 let (properties, codecs) = (convert_required(properties, "properties")?, into_all(codecs));
                 Self::Group { namespace, group: name, properties, codecs, schemas, encodings }
             }
-            Line::Schema(v1::SchemaLine { schema, version, compatibility, timestamp_ms, deleted }) => {
+            Line::Schema(line) => {
+                let v1::SchemaLine { schema, version, compatibility, timestamp_ms, deleted, unresolved } =
+                    line;
                 Self::Schema {
                     schema_info: convert_required(schema, "schema")?,
                     version_info: required(version, "version")?.into(),
                     compatibility: convert_required(compatibility, "policy")?,
                     timestamp: timestamp_ms,
                     deleted,
+                    unresolved: convert_optional(unresolved)?,
                 }
             }
             Line::Encoding(v1::EncodingLine { id, schema, codec }) => {

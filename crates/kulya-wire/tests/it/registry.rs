@@ -3,15 +3,15 @@
 
 use kulya_registry_api::administration::{
     Change, ChangeEvent, Comparison, ExportLine, GroupChange, ImportSummary, OnConflict, Page, PageRequest,
-    Search, SearchHit, Verdict, VersionEntry,
+    Referrer, RegisteredSchema, Search, SearchHit, Verdict, VersionEntry,
 };
 use kulya_registry_api::{RegistryError, RegistryErrorKind};
-use kulya_schema::compatibility::{Reason, Refusal};
+use kulya_schema::compatibility::{Reason, Refusal, Warning};
 use kulya_schema::protobuf::Safety;
 use kulya_schema::{
     ChangedField, CodecType, Compatibility, Difference, EncodingId, EncodingInfo, Field, Format, GroupId,
-    GroupProperties, HistoryRecord, Incompatibility, Rules, SchemaInfo, SchemaWithVersion, StrictRules,
-    UnknownPolicy, VersionInfo, VersionScope,
+    GroupProperties, HistoryRecord, Incompatibility, Reference, Rules, SchemaInfo, SchemaWithVersion,
+    StrictRules, UnknownPolicy, Unresolved, VersionInfo, VersionScope,
 };
 use kulya_wire::registry::v1;
 use proptest::collection::{btree_map, vec};
@@ -146,6 +146,35 @@ fn refusal() -> impl Strategy<Value = Refusal> {
     })
 }
 
+fn reference() -> impl Strategy<Value = Reference> {
+    (word(), word(), word(), any::<u32>()).prop_map(|(name, namespace, group, id)| Reference {
+        name,
+        namespace,
+        group,
+        id,
+    })
+}
+
+fn registered() -> impl Strategy<Value = RegisteredSchema> {
+    (schema(), version(), any::<bool>(), vec(reference(), 0..3)).prop_map(
+        |(schema_info, version_info, deleted, references)| RegisteredSchema {
+            schema_info,
+            version_info,
+            deleted,
+            references,
+        },
+    )
+}
+
+fn referrers() -> impl Strategy<Value = Page<Referrer>> {
+    let referrer = (word(), word(), version()).prop_map(|(namespace, group, version_info)| Referrer {
+        namespace,
+        group,
+        version_info,
+    });
+    (vec(referrer, 0..3), option::of(word())).prop_map(|(items, next)| Page { items, next })
+}
+
 fn line() -> impl Strategy<Value = ExportLine> {
     let group = (word(), word(), properties(), vec(codec(), 0..3), any::<u32>(), any::<u32>()).prop_map(
         |(namespace, group, properties, codecs, schemas, encodings)| ExportLine::Group {
@@ -157,13 +186,17 @@ fn line() -> impl Strategy<Value = ExportLine> {
             encodings,
         },
     );
-    let schema = (schema(), version(), compatibility(), any::<u64>(), any::<bool>()).prop_map(
-        |(schema_info, version_info, compatibility, timestamp, deleted)| ExportLine::Schema {
+    let unresolved = (vec(any::<u8>(), 0..9), vec(reference(), 1..3))
+        .prop_map(|(schema_data, references)| Unresolved { schema_data, references });
+    let unresolved = option::of(unresolved);
+    let schema = (schema(), version(), compatibility(), any::<u64>(), any::<bool>(), unresolved).prop_map(
+        |(schema_info, version_info, compatibility, timestamp, deleted, unresolved)| ExportLine::Schema {
             schema_info,
             version_info,
             compatibility,
             timestamp,
             deleted,
+            unresolved,
         },
     );
     prop_oneof![
@@ -204,6 +237,12 @@ const RULES: [Rules; 5] = [
 ];
 
 proptest! {
+    #[test]
+    fn schemas_with_references_round_trip(registered in registered(), referrers in referrers()) {
+        round_trips::<_, v1::RegisteredSchema>(&registered);
+        round_trips::<_, v1::ReferencedByReply>(&referrers);
+    }
+
     #[test]
     fn groups_round_trip(
         (namespace, name) in (word(), word()),
@@ -254,7 +293,10 @@ proptest! {
         fields in vec(field(), 0..3),
         incompatibilities in vec(incompatibility(), 0..3),
     ) {
-        round_trips::<_, v1::Verdict>(&Verdict { compatible, registered, refusal });
+        let versions: Vec<_> = registered.iter().cloned().collect();
+        let warning = |change: &Incompatibility| Warning { versions: versions.clone(), change: change.clone() };
+        let warnings = incompatibilities.iter().map(warning).collect();
+        round_trips::<_, v1::Verdict>(&Verdict { compatible, registered, refusal, warnings });
         let changed = |field: &Field| {
             ChangedField { path: field.path.clone(), from: field.kind.clone(), to: String::new() }
         };
@@ -362,6 +404,8 @@ fn missing_and_duplicate_fields_are_named() {
     assert_error(Reason::try_from(v1::Reason::default()), "has no reason");
     assert_error(ExportLine::try_from(v1::ExportLine::default()), "has no line");
     assert_error(Change::try_from(v1::Change::default()), "has no group");
+    assert_error(Reference::try_from(v1::Reference::default()), "group of a reference");
+    assert_error(RegisteredSchema::try_from(v1::RegisteredSchema::default()), "has no schema");
     assert_error(Rules::try_from(v1::Rules::default()), "has no rules");
     let witness = v1::Incompatibility { witness: Some("{".to_owned()), ..v1::Incompatibility::default() };
     assert_error(Incompatibility::try_from(witness), "not JSON");

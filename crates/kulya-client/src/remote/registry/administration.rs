@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use kulya_registry_api::administration::{
     Change, CheckOptions, Comparison, ExportLine, GroupChange, ImportSummary, OnConflict, Page, PageRequest,
-    RegistryAdministration, SchemaReferences, Search, SearchHit, Verdict, VersionEntry,
+    Referrer, RegisteredSchema, RegistryAdministration, SchemaReferences, Search, SearchHit, Verdict,
+    VersionEntry,
 };
 use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
-use kulya_schema::{GroupId, GroupProperties, SchemaInfo};
+use kulya_schema::{GroupId, GroupProperties, Reference, SchemaInfo, VersionInfo};
 use kulya_wire::registry::v1;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,6 +71,10 @@ impl RegistryAdministration for RemoteRegistry {
         schema: SchemaInfo,
         question: CheckOptions,
     ) -> RegistryResult<Verdict> {
+        let schema = match question.references.as_slice() {
+            [] => schema,
+            _ => self.resolve_references(schema, question.references).await?,
+        };
         let call = |mut client: Client, request| async move { client.check(request).await };
         let request = v1::CheckRequest {
             group: group_message(group),
@@ -107,7 +112,62 @@ impl RegistryAdministration for RemoteRegistry {
 
     async fn delete_schema(&self, group: &GroupId, id: u32) -> RegistryResult<()> {
         let call = |mut client: Client, request| async move { client.delete_schema(request).await };
-        self.call(v1::SchemaIdRequest { group: group_message(group), id }, call).await.map(drop)
+        let request = v1::DeleteSchemaRequest { group: group_message(group), id, force: false };
+        self.call(request, call).await.map(drop)
+    }
+
+    async fn force_delete_schema(&self, group: &GroupId, id: u32) -> RegistryResult<()> {
+        let call = |mut client: Client, request| async move { client.delete_schema(request).await };
+        let request = v1::DeleteSchemaRequest { group: group_message(group), id, force: true };
+        self.call(request, call).await.map(drop)
+    }
+
+    async fn force_delete_group(&self, group: &GroupId) -> RegistryResult<()> {
+        let call = |mut client: Client, request| async move { client.delete_group(request).await };
+        let request = v1::DeleteGroupRequest { group: group_message(group), force: true };
+        self.call(request, call).await.map(drop)
+    }
+
+    async fn add_schema_with_references(
+        &self,
+        group: &GroupId,
+        schema: SchemaInfo,
+        references: Vec<Reference>,
+    ) -> RegistryResult<VersionInfo> {
+        let call =
+            |mut client: Client, request| async move { client.add_schema_with_references(request).await };
+        let references = references.into_iter().map(Into::into).collect();
+        let (group, schema) = (group_message(group), schema_message(schema)?);
+        let request = v1::AddSchemaWithReferencesRequest { group, schema, references };
+        let reply = self.call(request, call).await?;
+        self.added_version(reply)
+    }
+
+    async fn resolve_references(
+        &self,
+        schema: SchemaInfo,
+        references: Vec<Reference>,
+    ) -> RegistryResult<SchemaInfo> {
+        let call = |mut client: Client, request| async move { client.resolve_references(request).await };
+        let references = references.into_iter().map(Into::into).collect();
+        let request = v1::ResolveReferencesRequest { schema: schema_message(schema)?, references };
+        self.convert(self.call(request, call).await?)
+    }
+
+    async fn registered_schema(&self, group: &GroupId, id: u32) -> RegistryResult<RegisteredSchema> {
+        let call = |mut client: Client, request| async move { client.get_registered_schema(request).await };
+        self.convert(self.call(v1::SchemaIdRequest { group: group_message(group), id }, call).await?)
+    }
+
+    async fn referenced_by(
+        &self,
+        group: &GroupId,
+        id: u32,
+        page: &PageRequest,
+    ) -> RegistryResult<Page<Referrer>> {
+        let call = |mut client: Client, request| async move { client.referenced_by(request).await };
+        let request = v1::ReferencedByRequest { group: group_message(group), id, page: Some(page.into()) };
+        self.convert(self.call(request, call).await?)
     }
 
     async fn schema_references(

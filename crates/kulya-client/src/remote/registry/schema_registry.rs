@@ -37,6 +37,16 @@ impl From<RemoteRegistry> for Arc<dyn SchemaRegistry> {
     }
 }
 
+impl RemoteRegistry {
+    /// Converts the reply to an addition.
+    pub(super) fn added_version(&self, reply: v1::AddSchemaReply) -> RegistryResult<VersionInfo> {
+        match self.required(reply.reply, "version")? {
+            Reply::Version(version) => Ok(version.into()),
+            Reply::Refused(detail) => Err(error::from_detail(detail)),
+        }
+    }
+}
+
 use std::sync::Arc;
 #[async_trait]
 impl SchemaRegistry for RemoteRegistry {
@@ -70,16 +80,14 @@ impl SchemaRegistry for RemoteRegistry {
 
     async fn delete_group(&self, group: &GroupId) -> RegistryResult<()> {
         let call = |mut client: Client, request| async move { client.delete_group(request).await };
-        self.call(v1::GroupRequest { group: group_message(group) }, call).await.map(drop)
+        let request = v1::DeleteGroupRequest { group: group_message(group), force: false };
+        self.call(request, call).await.map(drop)
     }
 
     async fn add_schema(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo> {
         let call = |mut client: Client, request| async move { client.add_schema(request).await };
         let reply = self.call(schema_request(group, schema)?, call).await?;
-        match self.required(reply.reply, "version")? {
-            Reply::Version(version) => Ok(version.into()),
-            Reply::Refused(detail) => Err(error::from_detail(detail)),
-        }
+        self.added_version(reply)
     }
 
     async fn find_schema(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo> {

@@ -1,16 +1,25 @@
 //! The first pass of a resolution: pairs each type of the writer with the type of the reader that it is
 //! resolved to.
 
+use super::equality::{Equality, Limits};
 use super::rules::{ResolutionMode, Rule};
+use super::union_index::UnionIndex;
 use crate::Budget;
 use crate::avro::describe::list_names;
 use crate::avro::field_index::FieldIndex;
-use crate::avro::schema::{Definition, Field, Kind, Node, Primitive, Schema};
+use crate::avro::logical;
+use crate::avro::schema::{Definition, Field, Kind, NamedType, Node, Primitive, Schema};
 use rustc_hash::FxHashMap;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-/// The maximum number of types that are compared; more is incompatible by [`Rule::OverBudget`].
+/// The maximum number of types that are compared beyond those that any two schemas of this size take; more is
+/// undecided by [`Rule::OverBudget`].
 pub const MAX_COMPARISONS: usize = 500_000;
+/// The comparisons for each type, field and symbol of two schemas, which suffice unless each of many types is
+/// compared with many others.
+const COMPARISONS_PER_TYPE: usize = 8;
+/// The maximum number of union members that are searched linearly, which is faster than hashing all of them.
+const MAX_LINEAR_MEMBERS: usize = 8;
 /// The maximum depth of a comparison, through named types too.
 pub(super) const MAX_CHAIN: usize = 400;
 
@@ -59,6 +68,9 @@ pub(super) struct Matcher<'a> {
     seen: FxHashMap<(usize, usize), usize>,
     /// For two enums, a list of the writer's symbols that the reader does not have; empty if it has all.
     pub(super) enums: FxHashMap<(usize, usize), String>,
+    equality: Equality<'a>,
+    /// The indexes of the reader's large unions, by the place of their members in memory.
+    unions: FxHashMap<*const Node, UnionIndex<'a>>,
     remaining: usize,
     pub(super) is_exhausted: bool,
     budget: &'a Budget,
@@ -71,9 +83,21 @@ impl<'a> Matcher<'a> {
         mode: ResolutionMode,
         budget: &'a Budget,
     ) -> Self {
-        let (pairs, records, seen) = (Vec::new(), Vec::new(), FxHashMap::default());
-        let (enums, remaining, is_exhausted) = (FxHashMap::default(), MAX_COMPARISONS, false);
-        Self { reader, writer, mode, pairs, records, seen, enums, remaining, is_exhausted, budget }
+        let size = reader.size().saturating_add(writer.size());
+        Self {
+            reader,
+            writer,
+            mode,
+            pairs: Vec::new(),
+            records: Vec::new(),
+            seen: FxHashMap::default(),
+            enums: FxHashMap::default(),
+            equality: Equality::new(reader, writer, mode),
+            unions: FxHashMap::default(),
+            remaining: MAX_COMPARISONS.saturating_add(size.saturating_mul(COMPARISONS_PER_TYPE)),
+            is_exhausted: false,
+            budget,
+        }
     }
 
     /// Spends comparisons. When it returns `false`, the result is incomplete.
@@ -97,7 +121,7 @@ impl<'a> Matcher<'a> {
     fn outcome(&mut self, reader: &'a Node, writer: &'a Node, depth: usize) -> PairOutcome {
         match (&reader.kind, &writer.kind) {
             (_, Kind::Union(members)) => {
-                if self.is_equal(reader, writer, &mut FxHashMap::default(), depth) {
+                if self.mode.skips_equal_unions() && self.is_equal(reader, writer, depth) {
                     return PairOutcome::Compatible;
                 }
                 PairOutcome::Members(members.iter().map(|member| self.pair(reader, member, depth)).collect())
@@ -107,13 +131,34 @@ impl<'a> Matcher<'a> {
                 None => PairOutcome::Incompatible(Rule::MissingUnionMember),
             },
             (Kind::Primitive(to), Kind::Primitive(from)) if from == to || is_promotable(*from, *to) => {
-                PairOutcome::Compatible
+                self.decimals(reader, writer)
             }
             (Kind::Array(to), Kind::Array(from)) => PairOutcome::Items(self.pair(to, from, depth)),
             (Kind::Map(to), Kind::Map(from)) => PairOutcome::Values(self.pair(to, from, depth)),
-            (Kind::Named(to), Kind::Named(from)) => self.named(*to, *from, depth),
+            (Kind::Named(to), Kind::Named(from)) => match self.named(*to, *from, depth) {
+                PairOutcome::Compatible => self.decimals(reader, writer),
+                other => other,
+            },
             _ => PairOutcome::Incompatible(Rule::TypeMismatch),
         }
+    }
+
+    /// Compares two types that are equal but for their logical types: decimals must have the same precision
+    /// and scale, since the bytes have neither.
+    fn decimals(&self, reader: &Node, writer: &Node) -> PairOutcome {
+        if !self.mode.compares_decimals() {
+            return PairOutcome::Compatible;
+        }
+        match (logical::decimal(self.reader, reader), logical::decimal(self.writer, writer)) {
+            (Some(to), Some(from)) if to != from => PairOutcome::Incompatible(Rule::DecimalMismatch),
+            _ => PairOutcome::Compatible,
+        }
+    }
+
+    fn is_equal(&mut self, reader: &'a Node, writer: &'a Node, depth: usize) -> bool {
+        let Self { equality, budget, remaining, is_exhausted, .. } = self;
+        let mut limits = Limits { budget, remaining, is_exhausted, max_depth: MAX_CHAIN };
+        equality.is_equal(reader, writer, &mut limits, depth)
     }
 
     fn named(&mut self, to: usize, from: usize, depth: usize) -> PairOutcome {
@@ -124,7 +169,7 @@ impl<'a> Matcher<'a> {
         let is_same_name = to.name.simple == from.name.simple;
         match (&to.definition, &from.definition) {
             (Definition::Record(_), Definition::Record(_))
-                if self.mode.compares_record_names() && !is_same_name =>
+                if self.mode.compares_record_names() && !is_named(to, &from.name.simple) =>
             {
                 PairOutcome::Incompatible(Rule::NameMismatch)
             }
@@ -181,13 +226,16 @@ impl<'a> Matcher<'a> {
         let number = self.records.len();
         self.records.push(RecordPair::default());
         self.seen.insert((to, from), number);
-        let (to, from) = (fields(self.reader, to), fields(self.writer, from));
+        let is_renamed = self.is_renamed(to, from);
+        let (to, from) = (self.reader.record_fields(to), self.writer.record_fields(from));
         if !self.spend(to.len() + from.len(), depth) {
             return number;
         }
         let (reader_fields, writer_fields) = (FieldIndex::of(to), FieldIndex::of(from));
+        let aliased = if is_renamed { HashMap::new() } else { aliased_fields(to, &writer_fields) };
         for (written_at, written) in from.iter().enumerate() {
-            let read_at = reader_fields.get(&written.name, written_at);
+            let by_alias = aliased.get(written.name.as_str()).copied();
+            let read_at = by_alias.or_else(|| reader_fields.get(&written.name, written_at));
             let Some((read_at, read)) = read_at.and_then(|position| Some((position, to.get(position)?)))
             else {
                 continue;
@@ -197,8 +245,11 @@ impl<'a> Matcher<'a> {
                 record.fields.push((read_at, written_at, pair));
             }
         }
+        let by_alias: HashSet<usize> = aliased.values().copied().collect();
         let missing = to.iter().enumerate().filter(|(position, field)| {
-            field.default.is_none() && writer_fields.get(&field.name, *position).is_none()
+            field.default.is_none()
+                && writer_fields.get(&field.name, *position).is_none()
+                && !by_alias.contains(position)
         });
         if let Some(record) = self.records.get_mut(number) {
             record.missing = missing.map(|(position, _)| position).collect();
@@ -207,47 +258,137 @@ impl<'a> Matcher<'a> {
         number
     }
 
-    /// Chooses the union member that Java would choose: one of the same kind (an enum or fixed of the same
-    /// full name; a record of it, else the first whose fields match at the first level, or the last of those
-    /// that have the same simple name), else the first that the writer's type can be promoted to.
+    /// Returns whether the fields' aliases were applied already, as Java does it: to the writer's record of
+    /// the same full name, or of one of its aliases. Where records of other namespaces are paired by their
+    /// simple names, they are applied to the pair.
+    fn is_renamed(&self, to: usize, from: usize) -> bool {
+        let name = |schema: &'a Schema, number: usize| schema.named.get(number).map(|named| &named.name);
+        self.mode == ResolutionMode::Java || name(self.reader, to) == name(self.writer, from)
+    }
+
+    /// Chooses the union member that reads a type: one of the same kind, else the first that the writer's
+    /// type can be promoted to. Of named types the one of the same full name, else as the mode has it.
     fn choose_member(&mut self, members: &'a [Node], writer: &'a Node, depth: usize) -> Option<&'a Node> {
+        if let Kind::Named(number) = writer.kind {
+            return self.choose_named_member(members, number, depth);
+        }
+        if !self.spend(members.len(), depth) {
+            return None;
+        }
+        let is_same = |member: &&Node| match (&member.kind, &writer.kind) {
+            (Kind::Primitive(to), Kind::Primitive(from)) => to == from,
+            (Kind::Array(_), Kind::Array(_)) | (Kind::Map(_), Kind::Map(_)) => true,
+            _ => false,
+        };
+        let is_wider = |member: &&Node| match (&member.kind, &writer.kind) {
+            (Kind::Primitive(to), Kind::Primitive(from)) => is_promotable(*from, *to),
+            _ => false,
+        };
+        members.iter().find(is_same).or_else(|| members.iter().find(is_wider))
+    }
+
+    /// Chooses the member of the same full name. Else by the specification the first of the same simple name,
+    /// for a record the first of them whose fields match at the first level; and as Java does it, a record
+    /// whose fields match: the first one, or the last of those that have the same simple name.
+    fn choose_named_member(&mut self, members: &'a [Node], writer: usize, depth: usize) -> Option<&'a Node> {
+        let from = self.writer.named.get(writer)?;
+        let exact = self.member_of_name(members, from, depth)?;
+        if exact.is_some() {
+            return exact;
+        }
+        let is_record = matches!(from.definition, Definition::Record(_));
+        if self.mode == ResolutionMode::Specification || !is_record {
+            return match self.mode {
+                ResolutionMode::Java => None,
+                _ => self.member_of_simple_name(members, (writer, from), depth),
+            };
+        }
         let mut structural_match = None;
         for member in members {
             if !self.spend(1, depth) {
                 return None;
             }
-            match (&member.kind, &writer.kind) {
-                (Kind::Primitive(to), Kind::Primitive(from)) if to == from => return Some(member),
-                (Kind::Array(_), Kind::Array(_)) | (Kind::Map(_), Kind::Map(_)) => return Some(member),
-                (Kind::Named(to), Kind::Named(from)) => {
-                    let indexes = (*to, *from);
-                    let (to, from) = (self.reader.named.get(*to)?, self.writer.named.get(*from)?);
-                    if is_same_kind(&to.definition, &from.definition) && to.name == from.name {
-                        return Some(member);
-                    }
-                    if let (Definition::Record(_), Definition::Record(_)) = (&to.definition, &from.definition)
-                    {
-                        let is_same_simple_name = to.name.simple == from.name.simple;
-                        if self.mode.compares_record_names() && !is_same_simple_name {
-                            continue;
-                        }
-                        let number = self.record(indexes, depth);
-                        if self.matches_at_first_level(number)
-                            && (structural_match.is_none() || is_same_simple_name)
-                        {
-                            structural_match = Some(member);
-                        }
-                    }
-                }
-                _ => {}
+            let Kind::Named(number) = member.kind else { continue };
+            let to = self.reader.named.get(number)?;
+            if !matches!(to.definition, Definition::Record(_)) {
+                continue;
+            }
+            let is_same_simple_name = to.name.simple == from.name.simple;
+            let number = self.record((number, writer), depth);
+            if self.matches_at_first_level(number) && (structural_match.is_none() || is_same_simple_name) {
+                structural_match = Some(member);
             }
         }
-        structural_match.or_else(|| {
-            members.iter().find(|member| match (&member.kind, &writer.kind) {
-                (Kind::Primitive(to), Kind::Primitive(from)) => is_promotable(*from, *to),
-                _ => false,
-            })
-        })
+        structural_match
+    }
+
+    /// Returns the member of this full name and kind; `None` when the comparisons are used up.
+    fn member_of_name(
+        &mut self,
+        members: &'a [Node],
+        from: &NamedType,
+        depth: usize,
+    ) -> Option<Option<&'a Node>> {
+        let reader = self.reader;
+        let is_it = |member: &&'a Node| {
+            let Kind::Named(number) = member.kind else { return false };
+            reader
+                .named
+                .get(number)
+                .is_some_and(|to| to.name == from.name && is_same_kind(&to.definition, &from.definition))
+        };
+        if members.len() <= MAX_LINEAR_MEMBERS {
+            return self.spend(members.len(), depth).then(|| members.iter().find(is_it));
+        }
+        let index = self.union_index(members, depth)?;
+        Some(index.by_name(&from.name).filter(is_it))
+    }
+
+    /// Returns the first member of this simple name and kind, for a record the first whose fields match at
+    /// the first level.
+    fn member_of_simple_name(
+        &mut self,
+        members: &'a [Node],
+        (writer, from): (usize, &'a NamedType),
+        depth: usize,
+    ) -> Option<&'a Node> {
+        let reader = self.reader;
+        let candidates = self.union_index(members, depth)?.by_simple_name(&from.name.simple).to_vec();
+        let mut first = None;
+        for member in candidates {
+            let Kind::Named(number) = member.kind else { continue };
+            let to = reader.named.get(number)?;
+            if !self.spend(1, depth) {
+                return None;
+            }
+            if !is_same_kind(&to.definition, &from.definition) {
+                continue;
+            }
+            first = first.or(Some(member));
+            let matches = match (&to.definition, &from.definition) {
+                (Definition::Record(_), _) => {
+                    let pair = self.record((number, writer), depth);
+                    self.matches_at_first_level(pair)
+                }
+                (Definition::Fixed(to), Definition::Fixed(from)) => to == from,
+                _ => true,
+            };
+            if matches {
+                return Some(member);
+            }
+        }
+        first
+    }
+
+    /// Returns the index of a union's members, made at its first use; `None` when the comparisons
+    /// are used up.
+    fn union_index(&mut self, members: &'a [Node], depth: usize) -> Option<&UnionIndex<'a>> {
+        let steps = if self.unions.contains_key(&members.as_ptr()) { 1 } else { members.len() };
+        if !self.spend(steps, depth) {
+            return None;
+        }
+        let reader = self.reader;
+        Some(self.unions.entry(members.as_ptr()).or_insert_with(|| UnionIndex::of(reader, members)))
     }
 
     /// Returns whether no field is missing and no field's own type is incompatible; nested types are not
@@ -266,75 +407,25 @@ impl<'a> Matcher<'a> {
             _ => false,
         }
     }
-
-    /// Returns whether both types are equal: the same kinds, simple names, fields and symbols at every level.
-    fn is_equal(
-        &mut self,
-        reader: &'a Node,
-        writer: &'a Node,
-        seen: &mut FxHashMap<(usize, usize), bool>,
-        depth: usize,
-    ) -> bool {
-        if !self.spend(1, depth) {
-            return false;
-        }
-        match (&reader.kind, &writer.kind) {
-            (Kind::Primitive(to), Kind::Primitive(from)) => to == from,
-            (Kind::Array(to), Kind::Array(from)) | (Kind::Map(to), Kind::Map(from)) => {
-                self.is_equal(to, from, seen, depth + 1)
-            }
-            (Kind::Union(to), Kind::Union(from)) => {
-                to.len() == from.len()
-                    && to.iter().zip(from).all(|(to, from)| self.is_equal(to, from, seen, depth + 1))
-            }
-            (Kind::Named(to), Kind::Named(from)) => self.is_equal_named((*to, *from), seen, depth + 1),
-            _ => false,
-        }
-    }
-
-    fn is_equal_named(
-        &mut self,
-        indexes: (usize, usize),
-        seen: &mut FxHashMap<(usize, usize), bool>,
-        depth: usize,
-    ) -> bool {
-        let (to, from) = (self.reader.named.get(indexes.0), self.writer.named.get(indexes.1));
-        let (Some(to), Some(from)) = (to, from) else { return false };
-        if to.name.simple != from.name.simple {
-            return false;
-        }
-        match (&to.definition, &from.definition) {
-            (Definition::Fixed(to), Definition::Fixed(from)) => to == from,
-            (Definition::Enum { symbols: to, .. }, Definition::Enum { symbols: from, .. }) => {
-                if let Some(is_same) = seen.get(&indexes) {
-                    return *is_same;
-                }
-                let is_same = self.spend(to.len(), depth) && to == from;
-                seen.insert(indexes, is_same);
-                is_same
-            }
-            (Definition::Record(to), Definition::Record(from)) => {
-                if let Some(is_same) = seen.get(&indexes) {
-                    return *is_same;
-                }
-                seen.insert(indexes, true);
-                let is_same = to.len() == from.len()
-                    && to.iter().zip(from).all(|(to, from)| {
-                        to.name == from.name && self.is_equal(&to.node, &from.node, seen, depth)
-                    });
-                seen.insert(indexes, is_same);
-                is_same
-            }
-            _ => false,
-        }
-    }
 }
 
-pub(super) fn fields(schema: &Schema, number: usize) -> &[Field] {
-    match schema.named.get(number).map(|named| &named.definition) {
-        Some(Definition::Record(fields)) => fields,
-        _ => &[],
+/// Returns whether a reader's record has this simple name, or an alias of it.
+fn is_named(to: &NamedType, simple: &str) -> bool {
+    to.name.simple == simple || to.aliases.iter().any(|alias| alias.simple == simple)
+}
+
+/// Returns the positions of the reader's fields by the written names that their aliases give them, for fields
+/// whose own names the writer does not have.
+fn aliased_fields<'a>(to: &'a [Field], written: &FieldIndex<'_>) -> HashMap<&'a str, usize> {
+    let mut aliased = HashMap::new();
+    for (position, field) in to.iter().enumerate().filter(|(_, field)| !field.aliases.is_empty()) {
+        if written.get(&field.name, position).is_none()
+            && let Some(alias) = field.aliases.iter().find(|alias| written.get(alias, position).is_some())
+        {
+            aliased.insert(alias.as_str(), position);
+        }
     }
+    aliased
 }
 
 fn is_same_kind(one: &Definition, other: &Definition) -> bool {

@@ -1,27 +1,38 @@
 //! The second pass of a resolution: collects the reasons of the incompatible pairs, with their locations.
 
-use super::matcher::{Matcher, Pair, PairOutcome, fields};
+use super::matcher::{Matcher, Pair, PairOutcome};
 use super::path_pair::{PathPair, Step};
 use super::rules::{Incompatibility, Rule};
 use crate::avro::describe::{describe, list_names};
+use crate::avro::logical;
 use crate::avro::schema::{Definition, Kind, NamedType, Node, Schema};
 use rustc_hash::FxHashSet;
 
 /// The maximum number of reported reasons; the search stops after that.
 pub const MAX_REASONS: usize = 1_000;
 
+/// What is collected of the matched pairs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReasonKind {
+    /// What keeps the reader from reading.
+    Incompatible,
+    /// Where a value is read, and means something else.
+    LogicalTypeChanged,
+}
+
 /// Collects the reasons of the matched pairs, each record's once.
 pub(super) struct ReasonCollector<'a, 'm> {
     matcher: &'m Matcher<'a>,
     /// The writer's schema under its own names.
     writer: &'a Schema,
+    kind: ReasonKind,
     collected: FxHashSet<usize>,
     reasons: Vec<Incompatibility>,
 }
 
 impl<'a, 'm> ReasonCollector<'a, 'm> {
-    pub(super) fn new(matcher: &'m Matcher<'a>, writer: &'a Schema) -> Self {
-        Self { matcher, writer, collected: FxHashSet::default(), reasons: Vec::new() }
+    pub(super) fn new(matcher: &'m Matcher<'a>, writer: &'a Schema, kind: ReasonKind) -> Self {
+        Self { matcher, writer, kind, collected: FxHashSet::default(), reasons: Vec::new() }
     }
 
     pub(super) fn into_reasons(self) -> Vec<Incompatibility> {
@@ -34,7 +45,11 @@ impl<'a, 'm> ReasonCollector<'a, 'm> {
             return;
         }
         match outcome {
+            PairOutcome::Compatible if self.kind == ReasonKind::LogicalTypeChanged => {
+                self.logical_type(reader, writer, path);
+            }
             PairOutcome::Compatible => {}
+            PairOutcome::Incompatible(_) if self.kind == ReasonKind::LogicalTypeChanged => {}
             PairOutcome::Incompatible(rule) => {
                 let message = self.message(*rule, reader, writer);
                 let describe_type = |schema, node| match symbols(schema, node) {
@@ -68,7 +83,7 @@ impl<'a, 'm> ReasonCollector<'a, 'm> {
     fn record(&mut self, number: usize, to: usize, from: usize, path: &PathPair<'_>) {
         let Some(record) = self.matcher.records.get(number) else { return };
         let name = self.writer.named.get(from).map(|named| named.name.full()).unwrap_or_default();
-        let (to, from) = (fields(self.matcher.reader, to), fields(self.writer, from));
+        let (to, from) = (self.matcher.reader.record_fields(to), self.writer.record_fields(from));
         let matched = record.fields.iter().map(|(read, written, pair)| (*read, Some((*written, *pair))));
         let mut all: Vec<_> = matched.chain(record.missing.iter().map(|read| (*read, None))).collect();
         all.sort_unstable();
@@ -79,6 +94,7 @@ impl<'a, 'm> ReasonCollector<'a, 'm> {
                     let written = from.get(written).map_or("", |field| field.name.as_str());
                     self.collect(pair, &path.step(Step::Field(&field.name), Step::Field(written)));
                 }
+                None if self.kind == ReasonKind::LogicalTypeChanged => {}
                 None => {
                     let message = "the writer has no such field, and it has no default".to_owned();
                     let path = path.step(Step::Field(&field.name), Step::Unchanged);
@@ -89,6 +105,25 @@ impl<'a, 'm> ReasonCollector<'a, 'm> {
                 }
             }
         }
+    }
+
+    /// Reports two types that are read as each other, and have different logical types.
+    fn logical_type(&mut self, reader: &Node, writer: &Node, path: &PathPair<'_>) {
+        let (to, from) = (logical::name(self.matcher.reader, reader), logical::name(self.writer, writer));
+        if to == from {
+            return;
+        }
+        let named = |name: Option<&str>| match name {
+            Some(name) => crate::text::truncated(name).into_owned(),
+            None => "no logical type".to_owned(),
+        };
+        let message = format!(
+            "a value written as {} is read as {}: it may mean something else",
+            named(from),
+            named(to)
+        );
+        let types = (describe(self.matcher.reader, reader), describe(self.writer, writer));
+        self.report(Rule::LogicalTypeChanged, path, types, message);
     }
 
     fn report(
@@ -116,6 +151,15 @@ impl<'a, 'm> ReasonCollector<'a, 'm> {
             Rule::SizeMismatch => {
                 let (to, from) = (size(self.matcher.reader, reader), size(self.writer, writer));
                 format!("fixed of {from} bytes cannot be read as fixed of {to}")
+            }
+            Rule::DecimalMismatch => {
+                let text = |schema, node| {
+                    logical::decimal(schema, node).map_or_else(String::new, |it| {
+                        format!("precision {} and scale {}", it.precision, it.scale)
+                    })
+                };
+                let (to, from) = (text(self.matcher.reader, reader), text(self.writer, writer));
+                format!("a decimal of {from} cannot be read as one of {to}")
             }
             Rule::EnumSymbolMissing => {
                 let missing = match (&reader.kind, &writer.kind) {

@@ -9,9 +9,9 @@ pub enum ResolutionMode {
     /// the reader's enum does not have is not noticed before an event contains it.
     #[default]
     Java,
-    /// The Avro specification's "Schema Resolution": names of records are compared (without their namespaces,
-    /// with the reader's aliases), and every symbol of a writer's enum must be in the reader's, unless that
-    /// has a default.
+    /// The Avro specification's "Schema Resolution": names are compared without their namespaces, also in
+    /// unions, with the reader's aliases; every symbol of a writer's enum must be in the reader's, unless
+    /// that has a default; and decimals must have the same precision and scale.
     Specification,
     /// As `Specification`, but names of records are not compared at any depth: fields are matched by their
     /// own names. For a reader whose schema was derived from its columns, as Flink's is: it names every
@@ -23,6 +23,16 @@ impl ResolutionMode {
     /// Returns whether every symbol of a writer's enum must be in the reader's.
     pub(super) fn compares_symbols(self) -> bool {
         self != Self::Java
+    }
+
+    /// Returns whether decimals are read only as decimals of the same precision and scale.
+    pub(super) fn compares_decimals(self) -> bool {
+        self != Self::Java
+    }
+
+    /// Returns whether the members of unions that are equal on both sides are not compared further.
+    pub(super) fn skips_equal_unions(self) -> bool {
+        self != Self::Specification
     }
 
     /// Returns whether a record is read only as one of the same simple name.
@@ -64,9 +74,14 @@ pub enum Rule {
     MissingUnionMember,
     /// The writer's enum has symbols that the reader's does not have, and the reader's has no default.
     EnumSymbolMissing,
+    /// Decimals of different precisions or scales: by the specification they do not match.
+    DecimalMismatch,
+    /// A type's logical type changed, so that the same value means something else. It is only a warning: by
+    /// the specification the schemas match.
+    LogicalTypeChanged,
     /// Aliases would give two of the writer's fields, or of a union's members, the same name.
     AliasClash,
-    /// The schemas are too large or too deep to compare.
+    /// The schemas are too large or too deep to compare, so that their compatibility is unknown.
     OverBudget,
 }
 
@@ -80,6 +95,8 @@ impl Rule {
             Self::SizeMismatch => "size-mismatch",
             Self::MissingUnionMember => "missing-union-member",
             Self::EnumSymbolMissing => "enum-symbol-missing",
+            Self::DecimalMismatch => "decimal-mismatch",
+            Self::LogicalTypeChanged => "logical-type-changed",
             Self::AliasClash => "alias-clash",
             Self::OverBudget => "over-budget",
         }
@@ -96,6 +113,12 @@ impl Rule {
             Self::SizeMismatch => "keep the size, or add a field of the new type under another name",
             Self::MissingUnionMember => "keep every member that was written in the union",
             Self::EnumSymbolMissing => "keep the symbols, or give the enum a default",
+            Self::DecimalMismatch => {
+                "keep the precision and scale, or add a field of the new type under another name"
+            }
+            Self::LogicalTypeChanged => {
+                "keep the logical type, or add a field of the new one under another name"
+            }
             Self::AliasClash => "leave out an alias that is the name of another field or member",
             Self::OverBudget => "make the schemas smaller, or nest them less",
         }

@@ -1,4 +1,5 @@
-//! Containment: whether a region of the writer's is contained in a subschema of the reader's.
+//! The reasons why a region of the writer's is not contained in a subschema of the reader's, keyword by
+//! keyword. The verdict itself comes from the solver, which does not care for keywords.
 //!
 //! There are three results. *Proven*: every rule used is sound for the over-approximated region. *Refuted*,
 //! with a witness: a value that was generated and then validated against both schemas. Everything else is
@@ -12,9 +13,8 @@ mod scalars;
 use super::node::{Keywords, TypeSet};
 use super::reason::{Finding, Rule};
 use super::region::{EMPTY_DEPTH, Region};
-use super::schema::Draft;
 use super::schema_pair::{Role, SchemaPair, SubschemaId};
-use super::witness::{self, Hints};
+use super::witness::{self, Hints, as_fractions};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
@@ -256,7 +256,8 @@ impl<'w, 'a> Prover<'w, 'a> {
     /// `1.0` from `1`.
     fn accepts_value(&self, reader: SubschemaId, value: &Value) -> bool {
         let is_valid = |value: &Value| self.pair.accepts(reader, value) == Some(true);
-        is_valid(value) && (self.pair.draft(reader) != Draft::Draft4 || is_valid(&as_fractions(value)))
+        is_valid(value)
+            && (!self.pair.schema(reader.role).has_draft4_integers || is_valid(&as_fractions(value)))
     }
 
     fn unsupported_keywords(
@@ -271,8 +272,8 @@ impl<'w, 'a> Prover<'w, 'a> {
             let finding = self.finding(Rule::OutsideReference, region, reader, "/$ref", message);
             result.undecided.push(finding);
         }
-        for keyword in &keywords.assertions.unsupported {
-            let is_legacy = *keyword == "dependencies";
+        for keyword in keywords.assertions.unsupported.iter().map(|entry| entry.keyword) {
+            let is_legacy = keyword == "dependencies";
             let rule = if is_legacy { Rule::LegacyDependencies } else { Rule::DynamicReference };
             let message = format!("the effect of {keyword} cannot be decided");
             result.undecided.push(self.finding(rule, region, reader, &format!("/{keyword}"), message));
@@ -528,17 +529,5 @@ impl<'w, 'a> Prover<'w, 'a> {
     ) -> Finding {
         let writer = region.positive_ids().find(|id| id.role == Role::Writer);
         Finding { rule, reader, keyword: keyword.to_owned(), writer, message: message.into(), witness: None }
-    }
-}
-
-/// Returns the value with every integer written as `1.0`.
-fn as_fractions(value: &Value) -> Value {
-    match value {
-        Value::Number(number) => number.as_f64().map_or(Value::Null, Value::from),
-        Value::Array(items) => items.iter().map(as_fractions).collect(),
-        Value::Object(members) => {
-            members.iter().map(|(name, member)| (name.clone(), as_fractions(member))).collect()
-        }
-        other => other.clone(),
     }
 }

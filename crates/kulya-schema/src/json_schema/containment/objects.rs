@@ -4,11 +4,11 @@
 //! have any value, under a closed one none.
 
 use super::{ContainmentResult, EMPTY_DEPTH, Prover};
+use crate::json_schema::draft::Draft;
 use crate::json_schema::node::{Keywords, Node, TypeSet};
 use crate::json_schema::reason::{Finding, Rule};
 use crate::json_schema::reference::escape_token;
 use crate::json_schema::region::{MemberName, Region};
-use crate::json_schema::schema::Draft;
 use crate::json_schema::schema_pair::{SchemaPair, SubschemaId};
 use crate::json_schema::witness::{self, Hints};
 use serde_json::Value;

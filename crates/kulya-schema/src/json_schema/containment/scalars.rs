@@ -1,11 +1,10 @@
 //! Containment of types, enumerated values, numbers and strings.
 
 use super::{ContainmentResult, Prover};
-use crate::json_schema::decimal::{Decimal, equal};
+use crate::json_schema::decimal::Decimal;
 use crate::json_schema::node::{Bound, Keywords, TypeSet};
 use crate::json_schema::reason::Rule;
 use crate::json_schema::region::Region;
-use crate::json_schema::schema::Draft;
 use crate::json_schema::schema_pair::SubschemaId;
 use crate::json_schema::validate::format_example;
 use crate::json_schema::witness::Hints;
@@ -51,15 +50,9 @@ impl Prover<'_, '_> {
             self.record_near(out, &region.clone(), reader, finding, &Hints::default());
             return;
         }
-        let is_draft4_integer = |id: SubschemaId, keywords: &Keywords| {
-            let integers = keywords.assertions.types.is_some_and(|types| {
-                types.intersects(TypeSet::INTEGER) && !types.intersects(TypeSet::FRACTION)
-            });
-            integers && self.pair.draft(id) == Draft::Draft4
-        };
         if types.intersects(TypeSet::INTEGER)
-            && is_draft4_integer(reader, keywords)
-            && !region.positive_schemas(self.pair).any(|(id, keywords)| is_draft4_integer(id, keywords))
+            && keywords.assertions.draft4_integer
+            && !region.positive_schemas(self.pair).any(|(_, keywords)| keywords.assertions.draft4_integer)
         {
             let message = "an integer of draft 4 must not be written as 1.0, and the writer's may be";
             let finding = self.finding(Rule::Draft4Integer, region, reader, "/type", message);
@@ -75,18 +68,14 @@ impl Prover<'_, '_> {
         keywords: &Keywords,
     ) {
         let assertions = &keywords.assertions;
-        let lists = [
-            ("/const", assertions.constant.as_ref().map(std::slice::from_ref)),
-            ("/enum", assertions.values.as_deref()),
-        ];
+        let lists = [("/const", assertions.constant.as_ref()), ("/enum", assertions.values.as_ref())];
         for (keyword, list) in lists {
             let Some(list) = list else { continue };
             let written = region.enumerated_values(self.pair);
             let is_covered = written.as_ref().is_some_and(|values| {
-                self.pair.spend(values.len().saturating_mul(list.len()))
-                    && values.iter().all(|value| list.iter().any(|listed| equal(listed, value)))
+                self.pair.spend(values.len() / 4) && values.iter().all(|value| list.contains(value))
             });
-            if is_covered || self.covers_types(region, list) {
+            if is_covered || self.covers_types(region, list.values()) {
                 continue;
             }
             let message = "the writer may write values that are not listed here";

@@ -1,8 +1,8 @@
 //! The parser of assertions: the keywords whose values are not schemas.
 
-use crate::json_schema::decimal::Decimal;
+use crate::json_schema::decimal::{Decimal, number_of};
+use crate::json_schema::draft::Draft;
 use crate::json_schema::node::{Assertions, Bound, TypeSet};
-use crate::json_schema::schema::Draft;
 use crate::text::truncated_json;
 use crate::{Error, Result};
 use serde_json::{Map, Value};
@@ -58,11 +58,6 @@ impl AssertionParser<'_> {
             assertions.min_contains = self.count("minContains")?;
             assertions.max_contains = self.count("maxContains")?;
             assertions.dependent_required = self.dependent_required()?;
-            for keyword in ["$dynamicRef", "$recursiveRef", "dependencies"] {
-                if self.object.contains_key(keyword) {
-                    assertions.unsupported.push(keyword);
-                }
-            }
         }
         if matches!(self.draft, Draft::Draft6 | Draft::Draft7) {
             for keyword in ["contentEncoding", "contentMediaType"] {
@@ -75,6 +70,9 @@ impl AssertionParser<'_> {
     fn types(&self) -> Result<Option<TypeSet>> {
         let names = match self.object.get("type") {
             None => return Ok(None),
+            Some(Value::Array(names)) if names.is_empty() => {
+                return invalid(self.pointer, "type is an empty list: give it a type, or leave it out");
+            }
             Some(Value::Array(names)) => names.as_slice(),
             Some(name) => std::slice::from_ref(name),
         };
@@ -118,8 +116,10 @@ impl AssertionParser<'_> {
     fn number(&self, keyword: &str) -> Result<Option<Decimal>> {
         match self.object.get(keyword) {
             None => Ok(None),
-            Some(Value::Number(number)) => Ok(Some(Decimal::from_number(number))),
-            Some(_) => invalid(self.pointer, format!("{keyword} is a number")),
+            Some(value) => match number_of(value) {
+                Some(number) => Ok(Some(number)),
+                None => invalid(self.pointer, format!("{keyword} is a number")),
+            },
         }
     }
 

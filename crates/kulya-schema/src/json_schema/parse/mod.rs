@@ -5,14 +5,21 @@
 
 mod assertions;
 mod cycles;
+mod dialect;
+mod dynamic;
 
-use super::node::{Body, Condition, Keywords, NamePattern, Node, Target};
+use super::decimal::mark_exact_numbers;
+use super::draft::Draft;
+use super::node::{Body, Condition, Keywords, NamePattern, Node, Target, TypeSet, Unsupported};
+use super::pattern::{Pattern, PatternError};
 use super::reference;
-use super::schema::{Draft, Schema};
-use crate::text::truncated_json;
+use super::schema::Schema;
+use super::value_set::ValueSet;
 use crate::{Budget, Error, Result, bounded_json};
 use assertions::{AssertionParser, Object, invalid, string_set};
 use cycles::reject_reference_cycles;
+use dialect::{draft_of, infer_draft};
+use dynamic::DynamicReference;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 
@@ -44,41 +51,35 @@ pub fn parse_with_budget(text: &str, budget: &Budget) -> Result<Schema> {
     if text.len() > MAX_BYTES {
         return Err(Error::new(format!("the schema has {} bytes; the maximum is {MAX_BYTES}", text.len())));
     }
-    let mut document = bounded_json::parse(text)?;
-    let draft = match document.get("$schema") {
-        Some(uri) => draft_of(uri)?,
-        None => Draft::Draft202012,
-    };
+    if text.starts_with('\u{feff}') {
+        return Err(Error::new(
+            "the document starts with a byte order mark (BOM): save it as UTF-8 without one",
+        ));
+    }
+    let mut document = bounded_json::parse(&mark_exact_numbers(text)?)?;
+    let declared = document.get("$schema").map(draft_of).transpose()?;
+    let draft = declared.unwrap_or_else(|| infer_draft(&document));
+    // without a declaration an integer is what every later draft means by it
+    let has_draft4_integers = declared == Some(Draft::Draft4);
     let mut parser = Parser::new(draft, budget);
+    parser.is_declared = declared.is_some();
     parser.resources.push(Resource { uri: String::new(), pointer: String::new() });
     let root = parser.node(&mut document, "", Scope { resource: 0, depth: 0 })?;
+    parser.has_draft4_integers |= has_draft4_integers;
     parser.resolve_references(&mut document)?;
+    parser.resolve_dynamic_references(&mut document)?;
     let mut nodes = Vec::with_capacity(parser.nodes.len());
     for node in std::mem::take(&mut parser.nodes) {
         nodes.push(node.ok_or_else(|| Error::new("#: a subschema was not parsed"))?);
     }
     reject_reference_cycles(&nodes)?;
-    Ok(Schema { draft, root, nodes, text: text.to_owned(), has_dynamic_anchors: parser.has_dynamic_anchors })
-}
-
-fn draft_of(uri: &Value) -> Result<Draft> {
-    let draft = uri.as_str().and_then(|uri| {
-        let uri = uri.trim_end_matches('#');
-        let path = uri.strip_prefix("http://").or_else(|| uri.strip_prefix("https://"))?;
-        Some(match path {
-            "json-schema.org/draft-04/schema" => Draft::Draft4,
-            "json-schema.org/draft-06/schema" => Draft::Draft6,
-            "json-schema.org/draft-07/schema" => Draft::Draft7,
-            "json-schema.org/draft/2019-09/schema" => Draft::Draft201909,
-            "json-schema.org/draft/2020-12/schema" => Draft::Draft202012,
-            _ => return None,
-        })
-    });
-    draft.ok_or_else(|| {
-        Error::new(format!(
-            "#/$schema: {} is not supported: use draft-04, draft-06, draft-07, 2019-09 or 2020-12",
-            truncated_json(uri)
-        ))
+    Ok(Schema {
+        draft,
+        root,
+        nodes,
+        text: text.to_owned(),
+        has_dynamic_anchors: parser.has_dynamic_anchors,
+        has_draft4_integers: parser.has_draft4_integers,
     })
 }
 
@@ -101,13 +102,20 @@ impl Scope {
 
 struct Parser<'b> {
     budget: &'b Budget,
+    /// The dialect of the resource that is being parsed.
     draft: Draft,
+    /// Whether that dialect was declared.
+    is_declared: bool,
+    has_draft4_integers: bool,
     /// `None` while a node's content is being parsed.
     nodes: Vec<Option<Node>>,
     /// Node numbers by JSON pointer.
     nodes_by_pointer: HashMap<String, usize>,
     resources: Vec<Resource>,
     anchors: HashMap<(usize, String), usize>,
+    /// The anchors that are dynamic, in the order of the document.
+    dynamic_anchors: Vec<(usize, String, usize)>,
+    dynamic_references: Vec<DynamicReference>,
     /// Whether it has anchors that a reference of another document may lead to.
     has_dynamic_anchors: bool,
     /// Unresolved references: the referring node, the URI, and the resource it is resolved against.
@@ -119,6 +127,10 @@ impl<'b> Parser<'b> {
         Self {
             budget,
             draft,
+            is_declared: false,
+            has_draft4_integers: false,
+            dynamic_anchors: Vec::new(),
+            dynamic_references: Vec::new(),
             nodes: Vec::new(),
             nodes_by_pointer: HashMap::new(),
             resources: Vec::new(),
@@ -152,13 +164,22 @@ impl<'b> Parser<'b> {
             Value::Object(object) => {
                 // boxed from the start: this recursion is as deep as the schema
                 let mut keywords = Box::<Keywords>::default();
-                self.object(object, number, pointer, scope, &mut keywords)?;
-                Body::Keywords(keywords)
+                let outer = (self.draft, self.is_declared);
+                self.enter_dialect(object, pointer)?;
+                let draft = self.draft;
+                let parsed = self.object(object, number, pointer, scope, &mut keywords);
+                (self.draft, self.is_declared) = outer;
+                parsed?;
+                if let Some(slot) = self.nodes.get_mut(number) {
+                    let pointer = format!("#{pointer}");
+                    *slot = Some(Node { pointer, draft, body: Body::Keywords(keywords) });
+                }
+                return Ok(number);
             }
             _ => return invalid(pointer, "a schema is an object, true or false"),
         };
         if let Some(slot) = self.nodes.get_mut(number) {
-            *slot = Some(Node { pointer: format!("#{pointer}"), body });
+            *slot = Some(Node { pointer: format!("#{pointer}"), draft: self.draft, body });
         }
         Ok(number)
     }
@@ -196,11 +217,25 @@ impl<'b> Parser<'b> {
             return Ok(());
         }
         AssertionParser { object, pointer, draft }.assertions(&mut keywords.assertions)?;
+        if let Some(pattern) = &keywords.assertions.pattern {
+            self.check_pattern(pattern, &format!("{pointer}/pattern"))?;
+        }
+        if draft == Draft::Draft4 && self.is_declared {
+            self.has_draft4_integers = true;
+            let is_integral =
+                |types: TypeSet| types.intersects(TypeSet::INTEGER) && !types.intersects(TypeSet::FRACTION);
+            keywords.assertions.draft4_integer = keywords.assertions.types.is_some_and(is_integral);
+        }
         if draft >= Draft::Draft6 {
-            keywords.assertions.constant = object.get_mut("const").map(Value::take);
+            let constant = object.get_mut("const").map(Value::take);
+            keywords.assertions.constant = constant.map(|constant| ValueSet::new(vec![constant]));
         }
         if let Some(Value::Array(values)) = object.get_mut("enum") {
-            keywords.assertions.values = Some(std::mem::take(values));
+            keywords.assertions.values = Some(ValueSet::new(std::mem::take(values)));
+        }
+        if draft >= Draft::Draft201909 {
+            self.dynamic_reference(object, number, pointer, scope.resource)?;
+            self.legacy_dependencies(object, pointer, scope, keywords)?;
         }
         self.applicators(object, pointer, scope, keywords)
     }
@@ -213,11 +248,6 @@ impl<'b> Parser<'b> {
         pointer: &str,
         resource: usize,
     ) -> Result<usize> {
-        if let Some(schema) = object.get("$schema")
-            && draft_of(schema)? != self.draft
-        {
-            return invalid(pointer, "a subschema of another draft is not supported");
-        }
         let mut resource = resource;
         let keyword = if self.draft == Draft::Draft4 { "id" } else { "$id" };
         if let Some(Value::String(id)) = object.get(keyword) {
@@ -244,7 +274,13 @@ impl<'b> Parser<'b> {
             for keyword in ["$anchor", "$dynamicAnchor"] {
                 if let Some(Value::String(name)) = object.get(keyword) {
                     self.anchors.insert((resource, name.clone()), number);
+                    if keyword == "$dynamicAnchor" {
+                        self.dynamic_anchors.push((resource, name.clone(), number));
+                    }
                 }
+            }
+            if object.get("$recursiveAnchor") == Some(&Value::Bool(true)) {
+                self.dynamic_anchors.push((resource, String::new(), number));
             }
         }
         Ok(resource)
@@ -263,6 +299,7 @@ impl<'b> Parser<'b> {
         keywords.additional_properties = self.subschema(object, "additionalProperties", pointer, scope)?;
         keywords.properties = self.subschema_map(object, "properties", pointer, scope)?;
         for (text, schema) in self.subschema_map(object, "patternProperties", pointer, scope)? {
+            self.check_pattern(&text, &format!("{pointer}/patternProperties"))?;
             keywords.pattern_properties.push(NamePattern { text, schema });
         }
         keywords.all_of = self.subschema_list(object, "allOf", pointer, scope)?.unwrap_or_default();
@@ -298,6 +335,52 @@ impl<'b> Parser<'b> {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Rejects a pattern that no validator accepts.
+    fn check_pattern(&self, pattern: &str, location: &str) -> Result<()> {
+        self.budget.try_spend(pattern.len() / 16, location)?;
+        match Pattern::parse(pattern) {
+            Err(PatternError::Invalid(why)) => {
+                let pattern = crate::text::truncated(pattern);
+                invalid(location, format!("{pattern:?} is no regular expression: {why}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Parses `dependencies` of a later draft, whose effect is not known: only whether it is the same.
+    fn legacy_dependencies(
+        &mut self,
+        object: &mut Object,
+        pointer: &str,
+        scope: Scope,
+        keywords: &mut Keywords,
+    ) -> Result<()> {
+        let Some(value) = object.get_mut("dependencies") else { return Ok(()) };
+        let mut rest = value.take();
+        if let Value::Object(dependencies) = &mut rest {
+            for (name, dependency) in dependencies.iter_mut().filter(|(_, inner)| inner.is_object()) {
+                let path = format!("{pointer}/dependencies/{}", reference::escape_token(name));
+                let number = self.node(dependency, &path, scope.nested())?;
+                keywords.legacy_dependencies.insert(name.clone(), number);
+            }
+            dependencies.retain(|_, inner| !inner.is_object());
+        }
+        keywords.assertions.unsupported.push(Unsupported { keyword: "dependencies", value: rest });
+        Ok(())
+    }
+
+    /// Switches to the dialect that an embedded resource declares.
+    fn enter_dialect(&mut self, object: &Object, pointer: &str) -> Result<()> {
+        let Some(uri) = object.get("$schema").filter(|_| !pointer.is_empty()) else { return Ok(()) };
+        let draft = draft_of(uri)?;
+        let id = if draft == Draft::Draft4 { "id" } else { "$id" };
+        if draft != self.draft && !object.contains_key(id) {
+            return invalid(pointer, format!("a subschema of another draft needs an {id} of its own"));
+        }
+        (self.draft, self.is_declared) = (draft, true);
         Ok(())
     }
 
@@ -350,6 +433,12 @@ impl<'b> Parser<'b> {
     ) -> Result<Option<Vec<usize>>> {
         let schemas = match object.get_mut(keyword) {
             None => return Ok(None),
+            Some(Value::Array(schemas)) if schemas.is_empty() && keyword.ends_with("Of") => {
+                return invalid(
+                    pointer,
+                    format!("{keyword} is an empty list: give it a schema, or leave it out"),
+                );
+            }
             Some(Value::Array(schemas)) => schemas,
             Some(_) => return invalid(pointer, format!("{keyword} is a list of schemas")),
         };

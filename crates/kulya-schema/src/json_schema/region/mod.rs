@@ -7,9 +7,10 @@
 mod emptiness;
 mod members;
 
-use super::decimal::{Decimal, equal};
+use super::decimal::Decimal;
 use super::node::{Bound, Keywords, TypeSet};
 use super::schema_pair::{SchemaPair, SubschemaId};
+use super::value_set::ValueSet;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -211,18 +212,14 @@ impl Region {
     /// Returns the values of a region that an `enum` or `const` restricts; some may not belong to it.
     pub(super) fn enumerated_values<'w>(&'w self, pair: &'w SchemaPair<'_>) -> Option<Vec<&'w Value>> {
         let lists = self.positive_schemas(pair).filter_map(|(_, keywords)| {
-            let constant = keywords.assertions.constant.as_ref().map(std::slice::from_ref);
-            constant.or(keywords.assertions.values.as_deref())
+            keywords.assertions.constant.as_ref().or(keywords.assertions.values.as_ref())
         });
-        let fewest = lists.min_by_key(|values| values.len())?;
+        let fewest = lists.map(ValueSet::values).min_by_key(|values| values.len())?;
         if !pair.spend(fewest.len()) {
             return None;
         }
         let mut values: Vec<&Value> = Vec::new();
         for value in fewest {
-            if values.len() < 64 && values.iter().any(|other| equal(other, value)) {
-                continue;
-            }
             if self.accepts(pair, value) != Some(false) {
                 values.push(value);
             }

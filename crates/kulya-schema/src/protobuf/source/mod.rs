@@ -1,13 +1,15 @@
 //! A descriptor set printed as `.proto` sources, for people.
 //!
-//! Comments are omitted, and so are custom options, which a descriptor set does not describe. Names are
-//! printed as they are: a set with invalid names gives a text that no compiler accepts.
+//! Comments are omitted. Custom options are printed where the set declares them, and names as they are: a set
+//! with invalid names gives a text that no compiler accepts.
 
+mod custom_options;
 mod names;
 mod options;
 
-use super::size_limits;
+use super::{features, size_limits};
 use crate::{Error, Result};
+use custom_options::CustomOptions;
 use names::Names;
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{
@@ -35,31 +37,53 @@ pub struct SourceFile {
 /// Prints the files of a descriptor set, in its order.
 ///
 /// # Errors
-/// The bytes are not a descriptor set or over a limit (as in [`parse`](super::parse)), or a file uses
-/// editions, which are not supported yet.
+/// The bytes are not a descriptor set or over a limit (as in [`parse`](super::parse)), or a file uses an
+/// unknown syntax or edition.
 pub fn source_files(bytes: &[u8]) -> Result<Vec<SourceFile>> {
     let set = size_limits::decode(bytes)?;
     let names = Names::of(&set.file)?;
-    set.file.iter().map(|file| print(file, &names)).collect()
+    let declared = features::decode(bytes, &set.file)?;
+    let custom = CustomOptions::of(bytes, &set.file);
+    let print = |(index, file): (usize, &FileDescriptorProto)| {
+        let edition = declared.get(index).and_then(|file| file.edition);
+        let syntax = Syntax::of(file, edition)?;
+        let mut printer = Printer { names: &names, custom: &custom, syntax, text: String::new(), depth: 0 };
+        printer.file(file);
+        Ok(SourceFile { name: file.name().to_owned(), text: printer.text })
+    };
+    set.file.iter().enumerate().map(print).collect()
 }
 
-fn print(file: &FileDescriptorProto, names: &Names<'_>) -> Result<SourceFile> {
-    let is_proto3 = match file.syntax() {
-        "proto3" => true,
-        "" | "proto2" => false,
-        other => {
-            let name = file.name();
-            return Err(Error::new(format!("{other:.40} of file {name:.80?} are not supported yet")));
+/// The syntax of a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Syntax {
+    Proto2,
+    Proto3,
+    /// An edition, such as `2023`.
+    Edition(&'static str),
+}
+
+impl Syntax {
+    fn of(file: &FileDescriptorProto, edition: Option<i32>) -> Result<Self> {
+        match file.syntax() {
+            "proto3" => Ok(Self::Proto3),
+            "" | "proto2" => Ok(Self::Proto2),
+            "editions" => {
+                features::edition_year(edition.unwrap_or_default()).map(Self::Edition).ok_or_else(|| {
+                    Error::new(format!("the edition of file {:.80?} is not supported yet", file.name()))
+                })
+            }
+            other => {
+                Err(Error::new(format!("{other:.40} of file {:.80?} are not supported yet", file.name())))
+            }
         }
-    };
-    let mut printer = Printer { names, is_proto3, text: String::new(), depth: 0 };
-    printer.file(file);
-    Ok(SourceFile { name: file.name().to_owned(), text: printer.text })
+    }
 }
 
 struct Printer<'a> {
     names: &'a Names<'a>,
-    is_proto3: bool,
+    custom: &'a CustomOptions,
+    syntax: Syntax,
     text: String,
     depth: usize,
 }
@@ -95,7 +119,14 @@ impl Printer<'_> {
     }
 
     fn file(&mut self, file: &FileDescriptorProto) {
-        self.line(format_args!("syntax = \"{}\";", if self.is_proto3 { "proto3" } else { "proto2" }));
+        match self.syntax {
+            Syntax::Proto2 => self.line(format_args!("syntax = \"proto2\";")),
+            Syntax::Proto3 => self.line(format_args!("syntax = \"proto3\";")),
+            Syntax::Edition(year) => self.line(format_args!("edition = \"{year}\";")),
+        }
+        if let Some(problem) = &self.custom.problem {
+            self.line(format_args!("// custom options are not printed: {problem}"));
+        }
         if !file.package().is_empty() {
             self.blank_line();
             self.line(format_args!("package {};", file.package()));
@@ -115,7 +146,8 @@ impl Printer<'_> {
             };
             self.line(format_args!("import {modifier}{};", options::quoted(import)));
         }
-        let options = options::of_file(file);
+        let mut options = options::of_file(file);
+        options.extend(self.custom.of_file(self.names, file.name(), file.package()));
         if !options.is_empty() {
             self.blank_line();
         }
@@ -123,7 +155,7 @@ impl Printer<'_> {
         let package = file.package();
         for it in &file.enum_type {
             self.blank_line();
-            self.enumeration(it);
+            self.enumeration(it, package);
         }
         let mut inline = InlineMessages::of(package, &file.message_type, file.extension.iter());
         for it in file.message_type.iter().filter(|it| !inline.has(package, it)) {
@@ -145,8 +177,9 @@ impl Printer<'_> {
 
     fn message_body(&mut self, it: &DescriptorProto, full: &str) {
         self.options(options::of_message(it));
+        self.options(self.custom.of_message(self.names, full));
         for nested in &it.enum_type {
-            self.enumeration(nested);
+            self.enumeration(nested, full);
         }
         let mut inline = InlineMessages::of(full, &it.nested_type, it.field.iter().chain(&it.extension));
         for nested in it.nested_type.iter().filter(|nested| !inline.has(full, nested)) {
@@ -166,7 +199,9 @@ impl Printer<'_> {
             // all fields of a oneof are printed where the first is
             let Some(members) = oneofs.remove(&oneof) else { continue };
             let declared = usize::try_from(oneof).ok().and_then(|index| it.oneof_decl.get(index));
-            self.open(format_args!("oneof {}", declared.map(|oneof| oneof.name()).unwrap_or_default()));
+            let name = declared.map(|oneof| oneof.name()).unwrap_or_default();
+            self.open(format_args!("oneof {name}"));
+            self.options(self.custom.of_oneof(self.names, full, name));
             for member in members {
                 self.field(member, &mut inline, full, false);
             }
@@ -226,14 +261,18 @@ impl Printer<'_> {
         scope: &str,
         has_label: bool,
     ) {
-        let options = options::of_field(field);
+        let mut options = options::of_field(field);
+        options.extend(match field.extendee {
+            None => self.custom.of_field(self.names, scope, field.number()),
+            Some(_) => self.custom.of_extension(self.names, scope, field.name()),
+        });
         let options = if options.is_empty() { String::new() } else { format!(" [{}]", options.join(", ")) };
         let (name, number) = (field.name(), field.number());
         let label = match field.label() {
             Label::Repeated => "repeated ",
             Label::Required => "required ",
             Label::Optional if !has_label => "",
-            Label::Optional if self.is_proto3 && !field.proto3_optional() => "",
+            Label::Optional if self.syntax != Syntax::Proto2 && !field.proto3_optional() => "",
             Label::Optional => "optional ",
         };
         match inline.take(field) {
@@ -280,12 +319,16 @@ impl Printer<'_> {
         scalar.to_owned()
     }
 
-    fn enumeration(&mut self, it: &EnumDescriptorProto) {
+    fn enumeration(&mut self, it: &EnumDescriptorProto, scope: &str) {
+        let full = names::join(scope, it.name());
         self.open(format_args!("enum {}", it.name()));
         self.options(options::of_enum(it));
+        self.options(self.custom.of_enum(self.names, &full));
         for value in &it.value {
-            let is_deprecated = value.options.as_ref().is_some_and(|options| options.deprecated());
-            let options = if is_deprecated { " [deprecated = true]" } else { "" };
+            let mut options = options::of_value(value);
+            options.extend(self.custom.of_value(self.names, &full, value.name()));
+            let options =
+                if options.is_empty() { String::new() } else { format!(" [{}]", options.join(", ")) };
             self.line(format_args!("{} = {}{options};", value.name(), value.number()));
         }
         // the reserved ranges of an enum are inclusive, and may end at the largest number
@@ -308,6 +351,7 @@ impl Printer<'_> {
         if it.options.as_ref().is_some_and(|options| options.deprecated()) {
             self.line(format_args!("option deprecated = true;"));
         }
+        self.options(self.custom.of_service(self.names, &scope));
         for method in &it.method {
             let format_type = |streams: bool, name: &str| {
                 let stream = if streams { "stream " } else { "" };
@@ -315,7 +359,8 @@ impl Printer<'_> {
             };
             let input = format_type(method.client_streaming(), method.input_type());
             let output = format_type(method.server_streaming(), method.output_type());
-            let options = options::of_method(method);
+            let mut options = options::of_method(method);
+            options.extend(self.custom.of_method(self.names, &scope, method.name()));
             let head = format!("rpc {}({input}) returns ({output})", method.name());
             if options.is_empty() {
                 self.line(format_args!("{head};"));

@@ -5,7 +5,8 @@ use prost_types::field_options::{CType, JsType};
 use prost_types::file_options::OptimizeMode;
 use prost_types::method_options::IdempotencyLevel;
 use prost_types::{
-    DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto, MethodDescriptorProto,
+    DescriptorProto, EnumDescriptorProto, EnumValueDescriptorProto, FieldDescriptorProto,
+    FileDescriptorProto, MethodDescriptorProto,
 };
 
 /// Quotes and escapes a text.
@@ -26,6 +27,24 @@ pub(super) fn quoted(text: &str) -> String {
                 quoted.push_str(&format!("\\{:03o}", u32::from(character)))
             }
             character => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Quotes and escapes bytes.
+pub(super) fn quoted_bytes(bytes: &[u8]) -> String {
+    let mut quoted = String::with_capacity(bytes.len() + 2);
+    quoted.push('"');
+    for byte in bytes {
+        match byte {
+            b'"' | b'\\' => {
+                quoted.push('\\');
+                quoted.push(char::from(*byte));
+            }
+            b' '..=b'~' => quoted.push(char::from(*byte)),
+            byte => quoted.push_str(&format!("\\{byte:03o}")),
         }
     }
     quoted.push('"');
@@ -78,6 +97,13 @@ pub(super) fn of_enum(it: &EnumDescriptorProto) -> Vec<String> {
     let Some(declared) = &it.options else { return Vec::new() };
     let mut options = Vec::new();
     flag(&mut options, "allow_alias", declared.allow_alias);
+    flag(&mut options, "deprecated", declared.deprecated);
+    options
+}
+
+pub(super) fn of_value(it: &EnumValueDescriptorProto) -> Vec<String> {
+    let Some(declared) = &it.options else { return Vec::new() };
+    let mut options = Vec::new();
     flag(&mut options, "deprecated", declared.deprecated);
     options
 }

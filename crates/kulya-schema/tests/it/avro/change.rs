@@ -36,7 +36,16 @@ pub(super) fn pointers(value: &Value, parent: String, paths: &mut Vec<String>) {
 }
 
 fn change(value: &mut Value, is_type: bool, rng: &mut SeededRng) {
-    if value.get("fields").is_some_and(Value::is_array) {
+    if value.get("logicalType").is_some() && rng.one_in(2) {
+        match rng.index(3) {
+            0 => value["scale"] = json!(rng.index(4)),
+            1 => value["precision"] = json!(rng.index(8)),
+            _ => {
+                value["logicalType"] =
+                    json!(rng.pick(&["date", "time-millis", "decimal", "timestamp-micros"]))
+            }
+        }
+    } else if value.get("fields").is_some_and(Value::is_array) {
         change_record(value, rng);
     } else if let Some(Value::Array(symbols)) = value.get_mut("symbols") {
         match rng.index(4) {

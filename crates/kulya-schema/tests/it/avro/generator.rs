@@ -1,5 +1,5 @@
-//! A generator of random schemas: every kind, nested, recursive, with aliases, defaults and namespaces; there
-//! are few names, so that they collide.
+//! A generator of random schemas: every kind, nested, also deeply, recursive, with aliases, defaults, logical
+//! types, large unions and namespaces; there are few names, so that they collide.
 
 use kulya_testkit::SeededRng;
 use serde_json::{Map, Value, json};
@@ -49,7 +49,22 @@ struct GeneratedSchema {
 
 pub(super) fn schema(rng: &mut SeededRng) -> Value {
     let mut generator = SchemaGenerator { rng, known: Vec::new(), optional_ancestors: 0 };
-    generator.schema_of_any_kind(0, "").schema
+    let schema = generator.schema_of_any_kind(0, "").schema;
+    if generator.rng.one_in(40) { nested(schema, 10 + rng.index(34), rng) } else { schema }
+}
+
+/// Puts a schema into records within each other, some of them in unions, arrays and maps.
+fn nested(schema: Value, depth: usize, rng: &mut SeededRng) -> Value {
+    (0..depth).fold(schema, |inner, level| {
+        let inner = match rng.index(6) {
+            0 if !inner.is_array() => json!(["null", inner]),
+            1 => json!({"type": "array", "items": inner}),
+            2 => json!({"type": "map", "values": inner}),
+            _ => inner,
+        };
+        // the names of inner types are resolved in no namespace, as before
+        json!({"type": "record", "name": format!("Level{level}"), "fields": [{"name": "x", "type": inner}]})
+    })
 }
 
 impl SchemaGenerator<'_> {
@@ -114,8 +129,20 @@ impl SchemaGenerator<'_> {
     fn union(&mut self, depth: usize, namespace: &str) -> GeneratedSchema {
         let mut members: Vec<Value> = Vec::new();
         let mut default = None;
-        for index in 0..self.rng.index(4) + usize::from(!self.rng.one_in(20)) {
-            let member = if index == 0 && self.rng.one_in(3) {
+        let is_large = depth <= 1 && self.rng.one_in(12);
+        let count = if is_large { 8 + self.rng.index(12) } else { self.rng.index(4) };
+        for index in 0..count + usize::from(!self.rng.one_in(20)) {
+            let member = if is_large {
+                // most members of an envelope are records, and none is large
+                self.optional_ancestors += 1;
+                let member = match self.rng.index(8) {
+                    0 => self.enumeration(namespace),
+                    1 => self.fixed(namespace),
+                    _ => self.record(MAX_DEPTH, namespace),
+                };
+                self.optional_ancestors -= 1;
+                member
+            } else if index == 0 && self.rng.one_in(3) {
                 GeneratedSchema { schema: json!("null"), default: Some(Value::Null) }
             } else {
                 self.optional(depth, namespace)
@@ -131,7 +158,8 @@ impl SchemaGenerator<'_> {
             if (member.schema.is_array() || is_duplicate) && !self.rng.one_in(40) {
                 continue;
             }
-            if members.is_empty() {
+            // by Avro 1.12 a default may be of any member
+            if members.is_empty() || (member.default.is_some() && self.rng.one_in(30)) {
                 default = member.default;
             }
             members.push(member.schema);
@@ -210,6 +238,12 @@ impl SchemaGenerator<'_> {
     fn fixed(&mut self, namespace: &str) -> GeneratedSchema {
         let (mut schema, mut known) = self.header("fixed", namespace);
         schema.insert("size".to_owned(), json!(self.rng.index(3) + 1));
+        if self.rng.one_in(4) {
+            let scale = self.rng.index(3);
+            schema.insert("logicalType".to_owned(), json!(self.rng.pick(&["decimal", "duration"])));
+            schema.insert("precision".to_owned(), json!(1 + self.rng.index(4)));
+            schema.insert("scale".to_owned(), json!(scale));
+        }
         known.default = Some(json!("\u{0}"));
         self.known.push(known.clone());
         self.with_properties(Value::Object(schema), known.default)

@@ -4,4 +4,5 @@ mod avro_java;
 mod change;
 mod generator;
 mod pairs;
+mod strict_pairs;
 mod summary;

@@ -7,3 +7,4 @@ mod oracle;
 mod pairs;
 mod printed;
 mod source;
+mod source_pairs;

@@ -19,7 +19,7 @@ use kulya_schema::{
     CodecType, EncodingId, GroupId, GroupProperties, HistoryRecord, SchemaInfo, SchemaWithVersion,
     VersionInfo,
 };
-use kulya_wire::registry::{error, required, v1};
+use kulya_wire::registry::{self as wire, error, required, v1};
 use std::sync::Arc;
 use tokio::sync::watch;
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -94,6 +94,20 @@ fn done(result: RegistryResult<()>) -> ServiceResult<v1::Done> {
     result.map(|()| Response::new(v1::Done {})).map_err(registry_status)
 }
 
+/// Responds with the version of an added schema, or with the reasons against it, which may be too many for a
+/// status.
+fn added(result: RegistryResult<VersionInfo>) -> ServiceResult<v1::AddSchemaReply> {
+    use RegistryErrorKind::{FormatMismatch, Incompatible};
+    let reply = match result {
+        Ok(version) => Reply::Version(version.into()),
+        Err(error) if matches!(error.kind(), Incompatible | FormatMismatch) => {
+            Reply::Refused(error::to_detail(&error))
+        }
+        Err(error) => return Err(registry_status(error)),
+    };
+    Ok(Response::new(v1::AddSchemaReply { reply: Some(reply) }))
+}
+
 #[tonic::async_trait]
 impl Service for RegistryService {
     async fn describe(&self, _: Request<v1::DescribeRequest>) -> ServiceResult<v1::DescribeReply> {
@@ -162,11 +176,17 @@ impl Service for RegistryService {
         Ok(Response::new(v1::ChangeGroupReply { properties: properties.map(Into::into) }))
     }
 
-    async fn delete_group(&self, request: Request<v1::GroupRequest>) -> ServiceResult<v1::Done> {
+    async fn delete_group(&self, request: Request<v1::DeleteGroupRequest>) -> ServiceResult<v1::Done> {
         let authorization = CallAuthorization::of(&request);
-        let group = group(request.into_inner().group)?;
+        let v1::DeleteGroupRequest { group: name, force } = request.into_inner();
+        let group = group(name)?;
         authorization.registry_call(RegistryCall::DeleteGroup, &group)?;
-        done(authorization.registry(&self.registry).delete_group(&group).await)
+        let registry = authorization.registry(&self.registry);
+        done(if force {
+            registry.force_delete_group(&group).await
+        } else {
+            registry.delete_group(&group).await
+        })
     }
 
     async fn add_schema(&self, request: Request<v1::SchemaRequest>) -> ServiceResult<v1::AddSchemaReply> {
@@ -175,19 +195,57 @@ impl Service for RegistryService {
         let group = group(name)?;
         authorization.registry_call(RegistryCall::AddSchema, &group)?;
         let schema: SchemaInfo = parse(schema, "schema")?;
-        let reply = match authorization.registry(&self.registry).add_schema(&group, schema).await {
-            Ok(version) => Reply::Version(version.into()),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    RegistryErrorKind::Incompatible | RegistryErrorKind::FormatMismatch
-                ) =>
-            {
-                Reply::Refused(error::to_detail(&error))
-            }
-            Err(error) => return Err(registry_status(error)),
-        };
-        Ok(Response::new(v1::AddSchemaReply { reply: Some(reply) }))
+        added(authorization.registry(&self.registry).add_schema(&group, schema).await)
+    }
+
+    async fn add_schema_with_references(
+        &self,
+        request: Request<v1::AddSchemaWithReferencesRequest>,
+    ) -> ServiceResult<v1::AddSchemaReply> {
+        let authorization = CallAuthorization::of(&request);
+        let v1::AddSchemaWithReferencesRequest { group: name, schema, references } = request.into_inner();
+        let group = group(name)?;
+        authorization.registry_call(RegistryCall::AddSchema, &group)?;
+        let schema: SchemaInfo = parse(schema, "schema")?;
+        let references = wire::references(references).map_err(registry_status)?;
+        let registry = authorization.registry(&self.registry);
+        added(registry.add_schema_with_references(&group, schema, references).await)
+    }
+
+    async fn resolve_references(
+        &self,
+        request: Request<v1::ResolveReferencesRequest>,
+    ) -> ServiceResult<v1::Schema> {
+        let authorization = CallAuthorization::of(&request);
+        let v1::ResolveReferencesRequest { schema, references } = request.into_inner();
+        let references = wire::references(references).map_err(registry_status)?;
+        // the registry checks the permission on each group that it refers to
+        let registry = authorization.registry(&self.registry);
+        respond(registry.resolve_references(parse(schema, "schema")?, references).await)
+    }
+
+    async fn get_registered_schema(
+        &self,
+        request: Request<v1::SchemaIdRequest>,
+    ) -> ServiceResult<v1::RegisteredSchema> {
+        let authorization = CallAuthorization::of(&request);
+        let v1::SchemaIdRequest { group: name, id } = request.into_inner();
+        let group = group(name)?;
+        authorization.registry_call(RegistryCall::ReadGroup, &group)?;
+        respond(authorization.registry(&self.registry).registered_schema(&group, id).await)
+    }
+
+    async fn referenced_by(
+        &self,
+        request: Request<v1::ReferencedByRequest>,
+    ) -> ServiceResult<v1::ReferencedByReply> {
+        let authorization = CallAuthorization::of(&request);
+        let v1::ReferencedByRequest { group: name, id, page: requested } = request.into_inner();
+        let group = group(name)?;
+        authorization.registry_call(RegistryCall::ReadGroup, &group)?;
+        let (registry, group) = (&authorization.registry(&self.registry), &group);
+        page(page_request(requested), |part| async move { registry.referenced_by(group, id, &part).await })
+            .await
     }
 
     async fn find_schema(&self, request: Request<v1::SchemaRequest>) -> ServiceResult<v1::Version> {
@@ -203,8 +261,11 @@ impl Service for RegistryService {
         let v1::CheckRequest { group: name, schema, compatibility, rules } = request.into_inner();
         let group = group(name)?;
         authorization.registry_call(RegistryCall::ReadGroup, &group)?;
-        let question =
-            CheckOptions { compatibility: parse_optional(compatibility)?, rules: parse_optional(rules)? };
+        let question = CheckOptions {
+            compatibility: parse_optional(compatibility)?,
+            rules: parse_optional(rules)?,
+            references: Vec::new(),
+        };
         respond(
             authorization.registry(&self.registry).check(&group, parse(schema, "schema")?, question).await,
         )
@@ -313,12 +374,16 @@ impl Service for RegistryService {
         Ok(Response::new(v1::VersionIdReply { id }))
     }
 
-    async fn delete_schema(&self, request: Request<v1::SchemaIdRequest>) -> ServiceResult<v1::Done> {
+    async fn delete_schema(&self, request: Request<v1::DeleteSchemaRequest>) -> ServiceResult<v1::Done> {
         let authorization = CallAuthorization::of(&request);
-        let v1::SchemaIdRequest { group: name, id } = request.into_inner();
+        let v1::DeleteSchemaRequest { group: name, id, force } = request.into_inner();
         let group = group(name)?;
         authorization.registry_call(RegistryCall::DeleteSchema, &group)?;
-        done(authorization.registry(&self.registry).delete_schema(&group, id).await)
+        let registry = authorization.registry(&self.registry);
+        done(match force {
+            true => registry.force_delete_schema(&group, id).await,
+            false => registry.delete_schema(&group, id).await,
+        })
     }
 
     type AddedToStream = ReplyStream<v1::AddedToReply>;

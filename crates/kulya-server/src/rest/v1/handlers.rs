@@ -12,7 +12,7 @@ use kulya_registry_api::administration::{
 };
 use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::{
-    CodecType, Compatibility, EncodingId, GroupId, GroupProperties, HistoryRecord, SchemaInfo,
+    CodecType, Compatibility, EncodingId, Format, GroupId, GroupProperties, HistoryRecord, SchemaInfo,
     SchemaWithVersion, VersionInfo,
 };
 use serde::{Deserialize, Serialize};
@@ -82,6 +82,18 @@ struct GetEncodingId {
 struct UpdateCompatibility {
     compatibility: Compatibility,
     previous_compatibility: Option<Compatibility>,
+}
+
+/// Rejects the text of a `.proto` file: this version of the API returns a schema's bytes as they were sent,
+/// and its clients read descriptor sets.
+fn schema(schema: SchemaInfo) -> std::result::Result<SchemaInfo, ApiResponse> {
+    if schema.format == Format::Protobuf && kulya_schema::protobuf::is_source(&schema.data) {
+        return Err(ApiResponse::bad_request(
+            "Unable to parse schema. The schema is the text of a .proto file, and v1 takes descriptor sets: send the \
+             output of `protoc --include_imports --descriptor_set_out=FILE`, or send the text to /v2",
+        ));
+    }
+    Ok(schema)
 }
 
 pub(super) async fn ping(_: &Registry, _: &Call) -> Result {
@@ -189,22 +201,27 @@ async fn stream<T: Serialize + Send + 'static>(
 }
 
 pub(super) async fn add_schema(registry: &Registry, call: &Call) -> Result {
-    Ok(ApiResponse::json(StatusCode::CREATED, &registry.add_schema(&call.group(), call.body()?).await?))
+    Ok(ApiResponse::json(
+        StatusCode::CREATED,
+        &registry.add_schema(&call.group(), schema(call.body()?)?).await?,
+    ))
 }
 
 pub(super) async fn find_schema(registry: &Registry, call: &Call) -> Result {
-    Ok(ApiResponse::ok(&registry.find_schema(&call.group(), call.body()?).await?))
+    Ok(ApiResponse::ok(&registry.find_schema(&call.group(), schema(call.body()?)?).await?))
 }
 
 pub(super) async fn validate_schema(registry: &Registry, call: &Call) -> Result {
     let Validate { schema_info, compatibility } = call.body()?;
     let question = CheckOptions { compatibility, ..CheckOptions::default() };
-    let verdict = registry.check(&call.group(), schema_info, question).await?;
+    let verdict = registry.check(&call.group(), schema(schema_info)?, question).await?;
     Ok(ApiResponse::ok(&Valid { valid: verdict.refusal.is_none() }))
 }
 
 pub(super) async fn can_read(registry: &Registry, call: &Call) -> Result {
-    Ok(ApiResponse::ok(&CanRead { compatible: registry.can_read(&call.group(), call.body()?).await? }))
+    Ok(ApiResponse::ok(&CanRead {
+        compatible: registry.can_read(&call.group(), schema(call.body()?)?).await?,
+    }))
 }
 
 pub(super) async fn get_schema(registry: &Registry, call: &Call) -> Result {
@@ -250,5 +267,7 @@ pub(super) async fn add_codec_type(registry: &Registry, call: &Call) -> Result {
 }
 
 pub(super) async fn added_to(registry: &Registry, call: &Call) -> Result {
-    Ok(ApiResponse::ok(&Groups { groups: registry.schema_references(&call.namespace, call.body()?).await? }))
+    Ok(ApiResponse::ok(&Groups {
+        groups: registry.schema_references(&call.namespace, schema(call.body()?)?).await?,
+    }))
 }

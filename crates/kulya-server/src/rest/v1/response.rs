@@ -107,7 +107,7 @@ impl From<RegistryError> for ApiResponse {
     fn from(error: RegistryError) -> Self {
         let status = match error.kind() {
             RegistryErrorKind::NotFound => StatusCode::NOT_FOUND,
-            RegistryErrorKind::Incompatible => StatusCode::CONFLICT,
+            RegistryErrorKind::Incompatible | RegistryErrorKind::Referenced => StatusCode::CONFLICT,
             RegistryErrorKind::FormatMismatch => StatusCode::EXPECTATION_FAILED,
             RegistryErrorKind::CodecUnknown => StatusCode::PRECONDITION_FAILED,
             RegistryErrorKind::Denied => StatusCode::FORBIDDEN,

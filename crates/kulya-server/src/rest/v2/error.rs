@@ -13,7 +13,7 @@ use serde::Serialize;
 use std::error::Error as _;
 
 /// All values of an error's `kind`.
-pub(super) const KINDS: [&str; 14] = [
+pub(super) const KINDS: [&str; 15] = [
     "not-found",
     "conflict",
     "sealed",
@@ -24,6 +24,7 @@ pub(super) const KINDS: [&str; 14] = [
     "incompatible",
     "format-mismatch",
     "codec-unknown",
+    "referenced",
     "not-allowed",
     "denied",
     "not-supported",
@@ -73,6 +74,7 @@ impl From<Error> for ApiError {
             ErrorKind::InvalidInput => (StatusCode::BAD_REQUEST, "invalid-input"),
             ErrorKind::Truncated => (StatusCode::GONE, "gone"),
             ErrorKind::Full => (StatusCode::INSUFFICIENT_STORAGE, "full"),
+            ErrorKind::NotSupported => (StatusCode::NOT_IMPLEMENTED, "not-supported"),
             ErrorKind::Closed | ErrorKind::Locked | ErrorKind::Unreachable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
             }
@@ -91,6 +93,7 @@ impl From<RegistryError> for ApiError {
             RegistryErrorKind::Incompatible => (StatusCode::CONFLICT, "incompatible"),
             RegistryErrorKind::FormatMismatch => (StatusCode::EXPECTATION_FAILED, "format-mismatch"),
             RegistryErrorKind::CodecUnknown => (StatusCode::PRECONDITION_FAILED, "codec-unknown"),
+            RegistryErrorKind::Referenced => (StatusCode::CONFLICT, "referenced"),
             RegistryErrorKind::Denied => (StatusCode::FORBIDDEN, "denied"),
             RegistryErrorKind::InvalidInput => (StatusCode::BAD_REQUEST, "invalid-input"),
             RegistryErrorKind::Gone => (StatusCode::GONE, "gone"),

@@ -2,6 +2,7 @@
 //! them, which have exactly the members described here, so that the document stays up to date.
 
 use super::error::KINDS;
+use kulya_schema::references::{MAX_REFERENCE_NAME_BYTES, MAX_REFERENCES};
 use serde_json::{Map, Value, json};
 
 /// Refers to a schema by its name.
@@ -83,6 +84,11 @@ fn base64(description: &str) -> Value {
     json!({ "type": "string", "contentEncoding": "base64", "description": description })
 }
 
+/// The references of a schema.
+fn references() -> Value {
+    json!({ "type": "array", "items": reference("Reference"), "maxItems": MAX_REFERENCES })
+}
+
 /// Returns all schemas.
 pub(super) fn all_schemas() -> Value {
     let mut schemas = Map::new();
@@ -102,6 +108,11 @@ type NamedSchema = (&'static str, Value);
 
 /// The types of the registry contract (§1.2) and of the requests that contain them.
 fn registry_types() -> Vec<NamedSchema> {
+    // the limit is in bytes, and JSON Schema counts characters
+    let reference_name = json!({
+        "type": "string", "minLength": 1, "maxLength": MAX_REFERENCE_NAME_BYTES,
+        "description": "an Avro type, the URI of a $ref, or an imported Protobuf file"
+    });
     let policy = |direction: &str| {
         let plain = json!({ "enum": [direction, format!("{direction}Transitive")] });
         json!({ "oneOf": [
@@ -191,6 +202,19 @@ fn registry_types() -> Vec<NamedSchema> {
                     json!({ "description": "instead of schemaData: the schema as JSON, or its text in a string" }),
                 ),
                 ("?properties", nullable(labels())),
+                ("?references", nullable(references())),
+            ]),
+        ),
+        (
+            "Reference",
+            object(&[
+                ("name", reference_name),
+                ("?namespace", described_text("the other group's namespace; absent for the default one")),
+                (
+                    "group",
+                    json!({ "type": "string", "minLength": 1, "description": "the other group's name" }),
+                ),
+                ("id", id()),
             ]),
         ),
         ("CodecType", object(&[("name", text()), ("properties", string_map())])),
@@ -232,6 +256,7 @@ fn checks() -> Vec<NamedSchema> {
     let pair_reasons = one_of(&["cannot-read", "cannot-be-read", "uses-reserved"]);
     vec![
         ("Incompatibility", object(&incompatibility)),
+        ("Warning", object_with(std::slice::from_ref(&versions), &incompatibility)),
         (
             "Reason",
             json!({ "oneOf": [
@@ -254,6 +279,7 @@ fn checks() -> Vec<NamedSchema> {
                 ("compatible", flag()),
                 ("?registered", reference("VersionInfo")),
                 ("?refusal", reference("ApiError")),
+                ("?warnings", json!({ "type": "array", "items": reference("Warning"), "minItems": 1 })),
             ]),
         ),
         (
@@ -324,6 +350,13 @@ fn administration() -> Vec<NamedSchema> {
                 ("compatibility", reference("Compatibility")),
                 ("timestamp", number()),
                 ("?deleted", flag()),
+                (
+                    "?unresolved",
+                    object(&[
+                        ("schemaData", base64("the schema's bytes as they were sent")),
+                        ("references", references()),
+                    ]),
+                ),
             ],
         ),
         line("encoding", &[("encodingId", id()), ("schemaId", id()), ("codecType", reference("CodecType"))]),
@@ -356,6 +389,7 @@ fn administration() -> Vec<NamedSchema> {
                 ("schemaInfo", reference("SchemaInfo")),
                 version.clone(),
                 ("deleted", flag()),
+                ("?references", references()),
                 ("?text", described_text("the schema's text; absent for binary formats")),
             ]),
         ),
@@ -370,6 +404,7 @@ fn administration() -> Vec<NamedSchema> {
                 ("?allVersions", flag()),
             ]),
         ),
+        ("Referrers", page(object_with(&group, std::slice::from_ref(&version)))),
         ("FoundPage", page(object_with(&group, &[version, ("fields", list(reference("Field")))]))),
         (
             "AddedTo",

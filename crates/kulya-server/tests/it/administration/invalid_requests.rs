@@ -103,7 +103,21 @@ async fn invalid_requests_get_the_reason() {
         ("POST /v2/groups/g/schemas", &schema(r#""schemaData":"*""#), 400, "invalid-input", "base64"),
         ("POST /v2/groups/g/schemas", &schema(r#""schema":{},"text":"""#), 400, "invalid-input", "`text`"),
         ("POST /v2/groups/g/schemas", json_schema, 417, "format-mismatch", "accepts only Avro schemas"),
-        ("POST /v2/groups/g/schemas", protobuf, 400, "invalid-input", "protoc --include_imports"),
+        ("POST /v2/groups/g/schemas", protobuf, 400, "invalid-input", "declares no message"),
+        (
+            "POST /v2/groups/g/schemas",
+            r#"{"serializationFormat":{"serializationFormat":"Json"},"schema":{},"references":[{"name":"n","group":"g","id":0,"more":1}]}"#,
+            400,
+            "invalid-input",
+            "`more`",
+        ),
+        (
+            "POST /v2/resolve",
+            &format!(r#"{{{AVRO},"schema":"\"int\"","properties":{{"{}":"x"}}}}"#, "k".repeat(201)),
+            400,
+            "invalid-input",
+            "200",
+        ),
         ("POST /v2/groups/nobody/schemas", &good, 404, "not-found", "create it first"),
         ("POST /v2/groups/g/find", &good, 404, "not-found", "not registered"),
         (

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 async fn the_registry_over_http_conforms() {
     let ran =
         conformance::run_all(async || Arc::new(HttpRegistry::new(&serve_memory().await).unwrap())).await;
-    assert_eq!(ran, 23);
+    assert_eq!(ran, 30);
 }
 
 /// Creating a group that others delete concurrently succeeds.

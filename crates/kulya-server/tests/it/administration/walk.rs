@@ -21,6 +21,7 @@ async fn every_endpoint_responds_as_documented() {
     let client = TestClient::new().await;
     groups(&client).await;
     schemas(&client).await;
+    references(&client).await;
     texts(&client).await;
     encodings(&client).await;
     lists(&client).await;
@@ -169,6 +170,68 @@ async fn schemas(client: &TestClient) {
     assert_eq!(last.await["items"][0]["deleted"], true);
     let id = "GET /v2/groups/orders/versions/id?namespace=shop&format=Avro&type=Order&version=1";
     assert_eq!(client.expect(id, None, 200).await, json!({ "id": 1 }));
+}
+
+async fn references(client: &TestClient) {
+    client.expect("PUT /v2/groups/sales", group("Avro", "FullTransitive"), 201).await;
+    let reference = json!({ "name": "Order", "namespace": "shop", "group": "orders", "id": 0 });
+    let mut sale = json!({ "serializationFormat": format("Avro"), "references": [reference], "schema":
+        { "type": "record", "name": "Sale", "fields": [{ "name": "order", "type": "Order" }] } });
+    let version = client.expect("POST /v2/groups/sales/schemas", sale.clone(), 201).await;
+    assert_eq!((&version["type"], &version["id"]), (&json!("Sale"), &json!(0)));
+    let resolved = client.expect("POST /v2/resolve", sale.clone(), 200).await;
+    let data = STANDARD.decode(resolved["schemaData"].as_str().unwrap()).unwrap();
+    let text = String::from_utf8(data).unwrap();
+    assert!(text.contains(r#""type":{"type":"record","name":"Order""#), "{text}");
+    for call in ["find", "can-read"] {
+        client.expect(&format!("POST /v2/groups/sales/{call}"), sale.clone(), 200).await;
+    }
+    let groups = client.expect("POST /v2/added-to", sale.clone(), 200).await;
+    assert_eq!(groups["groups"]["sales"], version);
+    let verdict = client.expect("POST /v2/groups/sales/check", json!({ "schemaInfo": sale }), 200).await;
+    assert_eq!(verdict["registered"], version);
+    // as it was sent, and for readers
+    let schema = client.expect("GET /v2/groups/sales/schemas/0", None, 200).await;
+    assert_eq!(schema["references"], json!([reference]));
+    assert!(schema["text"].as_str().unwrap().contains(r#""type": "Order""#), "{schema}");
+    let schema = client.expect("GET /v2/groups/sales/schemas/0?resolved=true", None, 200).await;
+    let data = &schema["schemaInfo"]["schemaData"];
+    assert_eq!((&schema["references"], data), (&json!([reference]), &resolved["schemaData"]));
+    let text = client.expect("GET /v2/groups/sales/schemas/0/text?resolved=true", None, 200).await;
+    assert!(text.as_str().unwrap().contains(r#""name": "Order""#), "{text}");
+    let plain = client.expect("GET /v2/groups/orders/schemas/0?namespace=shop", None, 200).await;
+    assert!(plain["references"].is_null(), "{plain}");
+    // in use
+    let path = "/v2/groups/orders/schemas/0/referenced-by?namespace=shop&limit=1";
+    let referrers = client.expect(&format!("GET {path}"), None, 200).await;
+    assert_eq!(referrers["items"], json!([{ "namespace": "", "group": "sales", "versionInfo": version }]));
+    for path in [
+        "/v2/groups/orders/schemas/0",
+        "/v2/groups/orders",
+        "/v1/groups/orders",
+        "/v1/groups/orders/schemas/schema/0",
+    ] {
+        let request = client.client.delete(format!("{}{path}?namespace=shop", client.url));
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        assert!(
+            status == 409 && text.contains("schema 0 of group sales refers to it"),
+            "{path}: {status} {text}"
+        );
+    }
+    let missing =
+        client.expect("GET /v2/groups/orders/schemas/9/referenced-by?namespace=shop", None, 404).await;
+    assert_eq!(missing["kind"], "not-found");
+    sale["references"][0]["id"] = json!(1);
+    let deleted = client.expect("POST /v2/groups/sales/schemas", sale, 400).await;
+    assert!(
+        deleted["error"].as_str().unwrap().contains("schema 1 of group shop/orders is deleted"),
+        "{deleted}"
+    );
+    let kept = client.expect("DELETE /v2/groups/orders?namespace=shop", None, 409).await;
+    assert_eq!(kept["kind"], "referenced");
+    client.expect("DELETE /v2/groups/sales?force=true", None, 204).await;
 }
 
 async fn texts(client: &TestClient) {

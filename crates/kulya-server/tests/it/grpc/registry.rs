@@ -53,7 +53,7 @@ async fn the_registry_over_grpc_conforms() {
         let (_, address, _end) = both().await;
         Arc::new(connect(address).await)
     });
-    assert_eq!(ran.await, 23);
+    assert_eq!(ran.await, 30);
 }
 
 #[tokio::test]
@@ -199,8 +199,8 @@ async fn every_read_is_equal_in_process_and_over_grpc() {
             };
             for question in [
                 CheckOptions::default(),
-                CheckOptions { compatibility: Some(full), rules: None },
-                CheckOptions { compatibility: None, rules: Some(Rules::Java) },
+                CheckOptions { compatibility: Some(full), ..CheckOptions::default() },
+                CheckOptions { rules: Some(Rules::Java), ..CheckOptions::default() },
             ] {
                 let _ = compare!(local, remote, |r| r.check(group, order(fields), question.clone()));
             }

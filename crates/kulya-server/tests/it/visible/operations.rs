@@ -340,6 +340,11 @@ fn avro(thing: &Thing) -> (String, String) {
     (name.clone(), text)
 }
 
+/// A schema that refers to a type.
+fn referring_text(name: &str) -> String {
+    format!(r#"{{"type":"record","name":"Referring","fields":[{{"name":"asked","type":"{name}"}}]}}"#)
+}
+
 /// The bodies for both REST APIs, by their kind.
 fn body(thing: &Thing, kind: &str) -> String {
     let Thing::Group { id, .. } = thing else { return String::new() };
@@ -358,6 +363,14 @@ fn body(thing: &Thing, kind: &str) -> String {
         "GroupChange" => json!({ "properties": {} }),
         "NewSchema" => schema,
         "OtherSchema" => other,
+        "Referring" => {
+            let mut referring = schema;
+            referring["type"] = json!("Referring");
+            referring["schemaData"] = json!(BASE64.encode(referring_text(&name)));
+            referring["references"] =
+                json!([{ "name": name, "namespace": id.namespace, "group": id.name, "id": 0 }]);
+            referring
+        }
         "Check" => json!({ "schemaInfo": other }),
         "Validate" => json!({ "schemaInfo": other, "compatibility": policy }),
         "NewCodec" => json!({ "name": "asked", "properties": {} }),
@@ -427,7 +440,8 @@ fn operations() -> Vec<(String, String, Value)> {
 fn rest_v2(thing: &Thing) -> Vec<Request> {
     let mut requests = Vec::new();
     for (method, template, operation) in operations() {
-        let is_of_group = template.contains("{group}") || operation["operationId"] == "addedTo";
+        let name = operation["operationId"].as_str().unwrap();
+        let is_of_group = template.contains("{group}") || ["addedTo", "resolveReferences"].contains(&name);
         let (path, namespace) = match thing {
             Thing::Group { id, .. } if is_of_group => {
                 (template.replace("{group}", &id.name).replace("{id}", "0"), id.namespace.clone())
@@ -467,7 +481,7 @@ fn rest_v2(thing: &Thing) -> Vec<Request> {
             let kind = schema.rsplit('/').next().unwrap();
             let mut kinds = vec![kind];
             if kind == "NewSchema" {
-                kinds.push("OtherSchema");
+                kinds.extend(["OtherSchema", "Referring"]);
             }
             for kind in kinds {
                 requests.push(Request::http(&method, path.clone(), "application/json", body(thing, kind)));
@@ -490,7 +504,7 @@ fn lists(fixture: &Fixture) -> Vec<Request> {
         requests.push(Request::http("GET", format!("/v1/groups?limit=1{query}"), "", String::new()));
         for (method, path, operation) in operations().into_iter().filter(|(_, path, _)| !path.contains('{')) {
             let (query, body) = match operation["operationId"].as_str().unwrap() {
-                "getDocument" | "addedTo" => continue,
+                "getDocument" | "addedTo" | "resolveReferences" => continue,
                 "listNamespaces" => ("?limit=1".to_owned(), String::new()),
                 "listGroups" | "searchByQuery" => (format!("?limit=1{query}"), String::new()),
                 "search" => {
@@ -603,6 +617,9 @@ fn of_group(thing: &Thing, id: &GroupId, call: &str) -> Vec<Vec<Vec<u8>>> {
         ..Default::default()
     });
     let request = |schema| reg::SchemaRequest { group: group.clone(), schema }.encode_to_vec();
+    let references = vec![reg::Reference { name: name.clone(), group: group.clone(), id: 0 }];
+    let referring =
+        schema(referring_text(&name)).map(|schema| reg::Schema { r#type: "Referring".to_owned(), ..schema });
     let of_id = reg::SchemaIdRequest { group: group.clone(), id: 0 };
     let of_group = reg::GroupRequest { group: group.clone() };
     let of_type = reg::SchemasRequest { group: group.clone(), r#type: None };
@@ -614,11 +631,18 @@ fn of_group(thing: &Thing, id: &GroupId, call: &str) -> Vec<Vec<Vec<u8>>> {
             reg::ChangeGroupRequest { group, labels, ..Default::default() }.encode_to_vec()
         }
         "AddSchema" | "CanRead" => return vec![vec![request(schema(text))], vec![request(other())]],
+        "AddSchemaWithReferences" => {
+            reg::AddSchemaWithReferencesRequest { group, schema: referring, references }.encode_to_vec()
+        }
+        "ResolveReferences" => {
+            reg::ResolveReferencesRequest { schema: referring, references }.encode_to_vec()
+        }
+        "ReferencedBy" => reg::ReferencedByRequest { group, id: 0, page: None }.encode_to_vec(),
         "FindSchema" => request(schema(text)),
         "Check" => reg::CheckRequest { group, schema: other(), ..Default::default() }.encode_to_vec(),
         "LatestSchemas" | "ListSchemas" => of_type.encode_to_vec(),
         "ListVersions" => reg::ListVersionsRequest { group, ..Default::default() }.encode_to_vec(),
-        "GetSchema" | "DeleteSchema" => of_id.encode_to_vec(),
+        "GetSchema" | "GetRegisteredSchema" | "DeleteSchema" => of_id.encode_to_vec(),
         "GetVersionId" => {
             reg::VersionIdRequest { group, format: "Avro".to_owned(), r#type: name, version: 0 }
                 .encode_to_vec()

@@ -34,7 +34,9 @@ pub(crate) async fn export(
 ) -> Result<Response, ApiError> {
     let lines = services.registry.export(namespace.as_deref()).await?;
     let bytes_of = |line: &ExportLine| match line {
-        ExportLine::Schema { schema_info, .. } => schema_info.data.len(),
+        ExportLine::Schema { schema_info, unresolved, .. } => {
+            schema_info.data.len() + unresolved.as_ref().map_or(0, |unresolved| unresolved.schema_data.len())
+        }
         _ => 0,
     };
     let body =

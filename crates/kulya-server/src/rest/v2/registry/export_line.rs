@@ -3,7 +3,7 @@
 
 use crate::strict::{self, UnknownFields};
 use kulya_registry_api::administration::ExportLine;
-use kulya_schema::{CodecType, Compatibility, GroupProperties, SchemaInfo, VersionInfo};
+use kulya_schema::{CodecType, Compatibility, GroupProperties, SchemaInfo, Unresolved, VersionInfo};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -32,6 +32,7 @@ enum Line {
         timestamp: u64,
         #[serde(default)]
         deleted: bool,
+        unresolved: Option<Unresolved>,
     },
     Encoding {
         encoding_id: u32,
@@ -57,8 +58,8 @@ pub(super) fn parse(text: &str) -> Result<ExportLine, String> {
         Line::Group { namespace, group, properties, codecs, schemas, encodings } => {
             ExportLine::Group { namespace, group, properties, codecs, schemas, encodings }
         }
-        Line::Schema { schema_info, version_info, compatibility, timestamp, deleted } => {
-            ExportLine::Schema { schema_info, version_info, compatibility, timestamp, deleted }
+        Line::Schema { schema_info, version_info, compatibility, timestamp, deleted, unresolved } => {
+            ExportLine::Schema { schema_info, version_info, compatibility, timestamp, deleted, unresolved }
         }
         Line::Encoding { encoding_id, schema_id, codec_type } => {
             ExportLine::Encoding { encoding_id, schema_id, codec_type }

@@ -3,13 +3,13 @@
 use super::super::error::ApiError;
 use super::super::extract::{Json, Path, Query};
 use super::super::state::CallerServices;
-use super::query::{InNamespace, Paging, page};
+use super::query::{Deletion, InNamespace, Paging, page};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use kulya_registry_api::RegistryErrorKind;
 use kulya_registry_api::administration::{GroupChange, Page};
 use kulya_schema::{
-    CodecType, Compatibility, EncodingId, EncodingInfo, Format, GroupProperties, VersionInfo,
+    CodecType, Compatibility, EncodingId, EncodingInfo, Format, GroupId, GroupProperties, VersionInfo,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -125,9 +125,13 @@ pub(crate) async fn change(
 pub(crate) async fn delete(
     services: CallerServices,
     Path(group): Path<String>,
-    Query(namespace): Query<InNamespace>,
+    Query(Deletion { namespace, force }): Query<Deletion>,
 ) -> Result<StatusCode, ApiError> {
-    services.registry.delete_group(&namespace.group(group)).await?;
+    let group = GroupId::new(namespace, group);
+    match force {
+        true => services.registry.force_delete_group(&group).await?,
+        false => services.registry.delete_group(&group).await?,
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -16,6 +16,8 @@
 //! | `GET /v2/groups/{group}/versions/id?format=F&type=T&version=N` | returns a version's id |
 //! | `GET` `DELETE /v2/groups/{group}/schemas/{id}` | returns a schema with its text; soft-deletes it |
 //! | `GET /v2/groups/{group}/schemas/{id}/text` | returns the text alone |
+//! | `GET /v2/groups/{group}/schemas/{id}/referenced-by` | lists the schemas that refer to it, paged |
+//! | `POST /v2/resolve` | returns a schema that refers to others in its self-contained form |
 //! | `GET /v2/groups/{group}/compare?from=ID&to=ID` | compares two schemas |
 //! | `GET` `POST /v2/groups/{group}/codecs` | lists and adds codecs |
 //! | `POST /v2/groups/{group}/encodings` `GET …/encodings/{id}` | encoding ids |
@@ -45,6 +47,9 @@ use axum::http::Method;
 use kulya_auth::operation::RegistryCall;
 use kulya_auth::permission::Permission::{Read, ReadUpdate};
 
+const FORCE: Parameter = Parameter::flag("force", "delete it even if other schemas refer to it");
+const RESOLVED: Parameter =
+    Parameter::flag("resolved", "return a schema with references in its self-contained form");
 const TYPE: Parameter = Parameter::text("type", "the type's full name");
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
@@ -87,8 +92,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .errors(&[404, 409]),
         Endpoint::new(delete.clone(), "/v2/groups/{group}", registry(DeleteGroup), groups::delete)
             .documented("deleteGroup", "deletes a group with its contents")
-            .query(&[NAMESPACE])
-            .response(204, "deleted, or did not exist", Nothing),
+            .query(&[NAMESPACE, FORCE])
+            .response(204, "deleted, or did not exist", Nothing)
+            .errors(&[409]),
         Endpoint::new(get.clone(), "/v2/groups/{group}/versions", registry(ReadGroup), schemas::versions)
             .documented("listVersions", "lists a group's versions ordered by id, including deleted ones")
             .query(&[NAMESPACE, TYPE, LIMIT, AFTER])
@@ -117,7 +123,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .errors(&[404, 409, 417]),
         Endpoint::new(get.clone(), "/v2/groups/{group}/schemas/{id}", registry(ReadGroup), schemas::get)
             .documented("getSchema", "returns a schema by its id with its text, even if deleted")
-            .query(&[NAMESPACE])
+            .query(&[NAMESPACE, RESOLVED])
             .response(200, "the schema", Json("Schema"))
             .errors(&[404]),
         Endpoint::new(
@@ -127,14 +133,30 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             schemas::text,
         )
         .documented("getSchemaText", "returns a schema's text")
-        .query(&[NAMESPACE])
+        .query(&[NAMESPACE, RESOLVED])
         .response(200, "its text", Text)
         .errors(&[404]),
+        Endpoint::new(
+            get.clone(),
+            "/v2/groups/{group}/schemas/{id}/referenced-by",
+            registry(ReadGroup),
+            schemas::referenced_by,
+        )
+        .documented("listReferrers", "lists the live schemas that refer to a schema")
+        .query(&[NAMESPACE, LIMIT, AFTER])
+        .response(200, "a page", Json("Referrers"))
+        .errors(&[404]),
+        // the registry checks the permission to read each group that the schema refers to
+        Endpoint::new(post.clone(), "/v2/resolve", Access::Authenticated, schemas::resolve)
+            .audited_as("resolveReferences")
+            .documented("resolveReferences", "returns a schema with the schemas that it refers to in it")
+            .request(Json("NewSchema"))
+            .response(200, "the self-contained schema", Json("SchemaInfo")),
         Endpoint::new(delete, "/v2/groups/{group}/schemas/{id}", registry(DeleteSchema), schemas::delete)
             .documented("deleteSchema", "soft-deletes a schema: it stays readable but is ignored in checks")
-            .query(&[NAMESPACE])
+            .query(&[NAMESPACE, FORCE])
             .response(204, "deleted", Nothing)
-            .errors(&[404]),
+            .errors(&[404, 409]),
         Endpoint::new(post.clone(), "/v2/groups/{group}/check", registry(ReadGroup), schemas::check)
             .documented("checkSchema", "checks whether a schema could be added, with all reasons against it")
             .query(&[NAMESPACE])

@@ -22,6 +22,17 @@ impl InNamespace {
     }
 }
 
+/// The query of a deletion.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Deletion {
+    #[serde(default)]
+    pub(super) namespace: String,
+    /// Whether to delete even what schemas refer to.
+    #[serde(default)]
+    pub(super) force: bool,
+}
+
 /// The query of an endpoint whose only parameters are those of a page.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

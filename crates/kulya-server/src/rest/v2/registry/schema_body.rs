@@ -3,13 +3,14 @@
 use super::super::error::{ApiError, bad_request};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kulya_schema::{Format, Rules, SchemaInfo};
+use kulya_registry_api::administration::RegistryAdministration;
+use kulya_schema::{Format, Reference, Rules, SchemaInfo};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// A schema: its bytes in base64 (`schemaData`), or for a text format the text itself, as a JSON value or as
-/// a JSON string (`schema`).
+/// A schema: its bytes in base64 (`schemaData`), or its text, as a JSON value or as a JSON string (`schema`).
+/// The text of a Protobuf schema is a `.proto` source, which the registry compiles.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct SchemaBody {
@@ -19,20 +20,30 @@ pub(super) struct SchemaBody {
     schema_data: Option<String>,
     schema: Option<Box<RawValue>>,
     properties: Option<BTreeMap<String, String>>,
+    references: Option<Vec<Reference>>,
 }
 
 impl SchemaBody {
-    pub(super) fn into_schema(self) -> Result<SchemaInfo, ApiError> {
+    /// Returns the schema with what it refers to in it, for calls that do not keep references.
+    pub(super) async fn into_resolved(
+        self,
+        registry: &dyn RegistryAdministration,
+    ) -> Result<SchemaInfo, ApiError> {
+        let (schema, references) = self.into_parts()?;
+        Ok(registry.resolve_references(schema, references).await?)
+    }
+
+    /// Returns the schema as it was sent, and its references.
+    pub(super) fn into_parts(mut self) -> Result<(SchemaInfo, Vec<Reference>), ApiError> {
+        let references = self.references.take().unwrap_or_default();
+        Ok((self.into_schema()?, references))
+    }
+
+    fn into_schema(self) -> Result<SchemaInfo, ApiError> {
         let data = match (self.schema_data, self.schema) {
             (Some(data), None) => STANDARD
                 .decode(&data)
                 .map_err(|error| bad_request(format!("schemaData is not base64: {error}")))?,
-            (None, Some(_)) if self.serialization_format == Format::Protobuf => {
-                return Err(bad_request(
-                    "a Protobuf schema is a descriptor set, not a source file: create one with `protoc --include_imports \
-                     --descriptor_set_out=FILE …` and send the file's bytes in base64 as schemaData",
-                ));
-            }
             // the text in a string, or the text itself with every character as it was sent
             (None, Some(schema)) => match serde_json::from_str::<String>(schema.get()) {
                 Ok(text) => text.into_bytes(),
@@ -72,6 +83,14 @@ mod tests {
         let format = r#""serializationFormat":{"serializationFormat":"Avro"}"#;
         let body: SchemaBody = serde_json::from_str(&format!("{{{format},{members}}}")).unwrap();
         String::from_utf8(body.into_schema().unwrap().data).unwrap()
+    }
+
+    #[test]
+    fn references_are_parsed() {
+        let body = r#"{"serializationFormat":{"serializationFormat":"Avro"},"schema":"R","references":[{"name":"R","group":"parts","id":1}]}"#;
+        let body: SchemaBody = serde_json::from_str(body).unwrap();
+        let (_, references) = body.into_parts().unwrap();
+        assert_eq!(references, [Reference::new("R", &kulya_schema::GroupId::new("", "parts"), 1)]);
     }
 
     #[test]

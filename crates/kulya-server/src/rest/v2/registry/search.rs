@@ -62,6 +62,7 @@ pub(crate) async fn added_to(
     Query(InNamespace { namespace }): Query<InNamespace>,
     Json(schema): Json<SchemaBody>,
 ) -> JsonResult<AddedTo> {
-    let groups = services.registry.schema_references(&namespace, schema.into_schema()?).await?;
+    let schema = schema.into_resolved(&*services.registry).await?;
+    let groups = services.registry.schema_references(&namespace, schema).await?;
     Ok(axum::Json(AddedTo { groups }))
 }
