@@ -25,6 +25,10 @@ pub enum CodecError {
     /// The schema cannot be used for the operation.
     #[error("{0}")]
     Schema(String),
+    /// Rows beyond the memory of a table cannot be stored or read back: the disk is full, or its limit
+    /// exceeded.
+    #[error("{0}")]
+    Spill(String),
     /// The value does not match the schema.
     #[error("the value does not match schema {type_name}: {reason}")]
     Value {

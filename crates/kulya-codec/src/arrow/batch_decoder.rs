@@ -19,14 +19,14 @@ pub trait BatchDecoder: Send {
     ///
     /// # Errors
     /// `Registry` when the registry is unavailable. That an encoding does not exist is the event's error.
-    async fn prepare(&mut self, events: &[Bytes]) -> CodecResult<()> {
+    async fn prepare(&mut self, events: &[&[u8]]) -> CodecResult<()> {
         let _ = events;
         Ok(())
     }
 
     /// Decodes events from the first on, until all are decoded, the batch is full, or one fails. `number` is
     /// the caller's number of the first event; the next ones follow it. A failed event leaves no row.
-    fn decode(&mut self, events: &[Bytes], number: u64) -> Decoded;
+    fn decode(&mut self, events: &[&[u8]], number: u64) -> Decoded;
 
     /// Returns the rows since the last call as a batch; `None` if there are none.
     ///
@@ -50,9 +50,9 @@ impl Decoded {
     /// `is_full`, or one fails.
     pub(super) fn one_by_one<D>(
         decoder: &mut D,
-        (events, number): (&[Bytes], u64),
+        (events, number): (&[&[u8]], u64),
         is_full: impl Fn(&D) -> bool,
-        mut decode: impl FnMut(&mut D, &Bytes, u64) -> CodecResult<()>,
+        mut decode: impl FnMut(&mut D, &[u8], u64) -> CodecResult<()>,
     ) -> Self {
         for (count, event) in events.iter().enumerate() {
             if is_full(decoder) {
@@ -75,6 +75,8 @@ pub struct DecodedBatch {
     pub kinds: Option<Vec<RowKind>>,
     /// The numbers of the rows' events; `None` unless the decoder was asked for them.
     pub events: Option<Vec<u64>>,
+    /// Whether the table was truncated: no row of the batches before this one is left.
+    pub clears: bool,
 }
 
 /// What a row of a change log says, with Flink's short names.

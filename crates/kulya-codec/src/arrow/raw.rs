@@ -190,9 +190,8 @@ impl PayloadDecoder for RawPayloads {
         if rows == 0 {
             return Ok(None);
         }
-        let batch = ColumnBuffer::finish_all(&mut self.columns, &self.schema, rows)
-            .map_err(|e| CodecError::Schema(format!("converting raw values failed: {e}")))?;
-        Ok(Some(PayloadRows { rows: batch, kinds: None }))
+        let batch = ColumnBuffer::finish_all(&mut self.columns, &self.schema, rows)?;
+        Ok(Some(PayloadRows { rows: batch, kinds: None, clears: false }))
     }
 }
 

@@ -150,12 +150,12 @@ fn payloads_without_a_header_become_rows_of_the_tables_types() {
     };
     let payloads = payloads.columns(table(DataType::Int16)).unwrap();
     let mut decoder = PlainDecoder::new(payloads, avro(text)).unwrap().with_event_numbers();
-    let events = [&b"\x0e\x02"[..], b"\x0e", b"\x06\x04\0\0\0\0\0\0\0\0"].map(|event| event.to_vec().into());
+    let events = [&b"\x0e\x02"[..], b"\x0e", b"\x06\x04\0\0\0\0\0\0\0\0"];
     let decoded = decoder.decode(&events, 40);
     assert_eq!((decoded.count, decoded.failed.unwrap().to_string().contains("truncated")), (1, true));
     let decoded = decoder.decode(&events[2..], 42);
     assert!(decoded.failed.is_none() && decoded.count == 1);
-    let DecodedBatch { rows: batch, events, kinds } = decoder.flush().unwrap().unwrap();
+    let DecodedBatch { rows: batch, events, kinds, .. } = decoder.flush().unwrap().unwrap();
     assert_eq!(batch.column(0).as_primitive::<Int16Type>().values(), &[7, 3]);
     assert_eq!(rows(&batch), ["7,1970-01-01T00:00:00.001", "3,1970-01-01T00:00:00.002"]);
     assert_eq!((events, kinds), (Some(vec![40, 42]), None));
@@ -178,8 +178,8 @@ async fn encodings_are_resolved_before_events_are_decoded() {
     let writer = writer.await.unwrap();
     let mut decoder = RegistryDecoder::new(registry, group, AvroPayloads::new(&schema, None).unwrap());
     let event = writer.serialize(&crate::alice()).unwrap();
-    let unknown = [&header::encode(kulya_schema::EncodingId(9))[..], b"x"].concat().into();
-    let events = [event.clone(), unknown, event];
+    let unknown = [&header::encode(kulya_schema::EncodingId(9))[..], b"x"].concat();
+    let events: [&[u8]; 3] = [&event, &unknown, &event];
     let failed = decoder.decode(&events, 0).failed.unwrap().to_string();
     assert!(failed.contains("not resolved"), "{failed}");
     decoder.prepare(&events).await.unwrap();

@@ -1,11 +1,12 @@
 //! Decoding to Arrow record batches: schema evolution, codecs, padding, and invalid events.
 #![cfg(feature = "arrow")]
 
+use crate::decoder::Batches;
 use crate::{JSON, USER, User, config, java, registry, schema};
 use arrow::array::RecordBatch;
 use arrow::util::pretty::pretty_format_batches;
 use kulya_codec::Serializer;
-use kulya_codec::arrow::{AvroBatchDecoder, JsonBatchDecoder, columns};
+use kulya_codec::arrow::{AvroPayloads, JsonRows, columns};
 use kulya_codec::codec::Gzip;
 use kulya_registry_api::SchemaRegistry;
 use kulya_schema::{Format, GroupId, SchemaInfo};
@@ -45,7 +46,7 @@ async fn avro_events_of_several_schemas_are_resolved_to_the_latest() {
     .await
     .unwrap();
     let reader = SchemaInfo::new("", Format::Avro, newer);
-    let mut batches = AvroBatchDecoder::new(Arc::clone(&registry), group, &reader, None).unwrap();
+    let mut batches = Batches::new(Arc::clone(&registry), group, AvroPayloads::new(&reader, None).unwrap());
     let user = |name: &str, age: i32| User { name: name.into(), age };
     batches.push(&first.serialize(&user("a", 1)).unwrap()).await.unwrap();
     batches.push(&second.serialize(&Newer { vip: Some(true), name: "b", age: 2 }).unwrap()).await.unwrap();
@@ -54,10 +55,7 @@ async fn avro_events_of_several_schemas_are_resolved_to_the_latest() {
     let padded = [first.serialize(&user("d", 0)).unwrap().to_vec(), vec![0; 100]].concat();
     batches.push(&padded).await.unwrap();
     batches.push(&java("avro", "none")).await.unwrap();
-    assert_eq!(
-        rows(&batches.take(true).unwrap()),
-        ["||a|1|", "|true|b|2|", "||c|0|", "||d|0|", "||alice|42|"]
-    );
+    assert_eq!(rows(&batches.take()), ["||a|1|", "|true|b|2|", "||c|0|", "||d|0|", "||alice|42|"]);
     for (invalid, message) in [
         (&b"\x01\0\0\0\0\x0aal"[..], "feas.User"),
         (b"\x01\0\0\0\0\x02a\x02more", "feas.User"),
@@ -76,9 +74,9 @@ async fn a_projection_of_a_root_union() {
     let first = avro(&registry, &group, &union).await;
     let event = first.serialize(&Some(User { name: "a".into(), age: 1 })).unwrap();
     let reader = SchemaInfo::new("", Format::Avro, union);
-    let mut batches = AvroBatchDecoder::new(registry, group, &reader, Some(vec![1])).unwrap();
+    let mut batches = Batches::new(registry, group, AvroPayloads::new(&reader, Some(vec![1])).unwrap());
     batches.push(&event).await.unwrap();
-    assert_eq!(rows(&batches.take(true).unwrap()), ["|1|"]);
+    assert_eq!(rows(&batches.take()), ["|1|"]);
     assert_eq!(batches.schema().fields().len(), 1);
 }
 
@@ -89,16 +87,16 @@ async fn json_events_become_rows() {
         .await
         .unwrap();
     let columns = columns(&SchemaInfo::new("", Format::Json, JSON)).unwrap();
-    let mut batches = JsonBatchDecoder::new(registry, group, columns);
+    let mut batches = Batches::new(registry, group, JsonRows::new(&columns).unwrap());
     batches.push(&writer.serialize(&json!({ "age": 1, "name": "a", "more": [] })).unwrap()).await.unwrap();
     batches.push(&[java("json", "none"), vec![0; 50]].concat()).await.unwrap();
     batches.push(&writer.serialize(&json!([{ "age": 2 }, { "name": "c" }])).unwrap()).await.unwrap();
-    assert_eq!(rows(&batches.take(true).unwrap()), ["|a|1|", "|alice|42|", "||2|", "|c||"]);
+    assert_eq!(rows(&batches.take()), ["|a|1|", "|alice|42|", "||2|", "|c||"]);
     for (invalid, message) in
         [(json!({ "age": "x" }), "column age"), (json!(7), "not an object"), (json!([7]), "not an object")]
     {
         let error = batches.push(&writer.serialize(&invalid).unwrap()).await.unwrap_err().to_string();
         assert!(error.contains(message), "{invalid}: {error}");
     }
-    assert!(batches.take(true).unwrap().is_empty(), "a rejected event adds no row");
+    assert!(batches.take().is_empty(), "a rejected event adds no row");
 }

@@ -2,10 +2,11 @@
 //! it were alone, and does not affect the others.
 #![cfg(feature = "arrow")]
 
+use crate::decoder::Batches;
 use crate::{registry, schema};
 use arrow::array::RecordBatch;
 use arrow::util::display::array_value_to_string;
-use kulya_codec::arrow::{AvroBatchDecoder, JsonBatchDecoder, columns};
+use kulya_codec::arrow::{AvroPayloads, JsonRows, columns};
 use kulya_codec::{AvroValue, Deserializer, Serializer, SerializerConfig};
 use kulya_registry_api::SchemaRegistry;
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
@@ -47,7 +48,8 @@ async fn a_truncated_event_does_not_consume_the_next() {
     let (registry, group) = (registry().await, GroupId::new("s", "numbers"));
     let schema = SchemaInfo::new("", Format::Avro, NUMBERS);
     let writer = writer(&registry, &group, schema.clone()).await;
-    let mut batches = AvroBatchDecoder::new(Arc::clone(&registry), group.clone(), &schema, None).unwrap();
+    let mut batches =
+        Batches::new(Arc::clone(&registry), group.clone(), AvroPayloads::new(&schema, None).unwrap());
     let reader = Deserializer::new(registry, group);
     let whole = |n: i32| writer.serialize_avro(&record(vec![("a", n.into()), ("b", n.into())])).unwrap();
     let mut expected = Vec::new();
@@ -65,7 +67,7 @@ async fn a_truncated_event_does_not_consume_the_next() {
         batches.push(&event).await.unwrap();
         expected.push(format!("{n},{n}"));
     }
-    assert_eq!(rows(&batches.take(true).unwrap()), expected);
+    assert_eq!(rows(&batches.take()), expected);
 }
 
 /// A record of nulls is encoded as no bytes.
@@ -75,14 +77,14 @@ async fn an_event_of_no_bytes_is_a_row() {
     let text = r#"{"type":"record","name":"Nulls","fields":[{"name":"n","type":"null"}]}"#;
     let schema = SchemaInfo::new("", Format::Avro, text);
     let writer = writer(&registry, &group, schema.clone()).await;
-    let mut batches = AvroBatchDecoder::new(registry, group, &schema, None).unwrap();
+    let mut batches = Batches::new(registry, group, AvroPayloads::new(&schema, None).unwrap());
     let event = writer.serialize_avro(&record(vec![("n", AvroValue::Null)])).unwrap();
     assert_eq!(event.len(), 5);
     for count in [1, 3] {
         for _ in 0..count {
             batches.push(&event).await.unwrap();
         }
-        assert_eq!(batches.take(true).unwrap().iter().map(RecordBatch::num_rows).sum::<usize>(), count);
+        assert_eq!(batches.take().iter().map(RecordBatch::num_rows).sum::<usize>(), count);
     }
 }
 
@@ -96,7 +98,8 @@ async fn an_event_that_the_decoder_rejects_leaves_the_other_rows() {
         SchemaInfo::new("", Format::Avro, format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#))
     };
     let writer = writer(&registry, &group, of(r#""A","B""#)).await;
-    let mut batches = AvroBatchDecoder::new(Arc::clone(&registry), group, &of(r#""A""#), None).unwrap();
+    let mut batches =
+        Batches::new(Arc::clone(&registry), group, AvroPayloads::new(&of(r#""A""#), None).unwrap());
     let mut expected = Vec::new();
     for n in 0..50 {
         let is_known = n % 3 != 1;
@@ -107,7 +110,7 @@ async fn an_event_that_the_decoder_rejects_leaves_the_other_rows() {
             expected.push(format!("{n},A"));
         }
     }
-    assert_eq!(rows(&batches.take(true).unwrap()), expected);
+    assert_eq!(rows(&batches.take()), expected);
 }
 
 #[tokio::test]
@@ -118,7 +121,8 @@ async fn a_small_event_with_a_huge_value_is_rejected() {
         r#"{"type":"record","name":"Bomb","fields":[{"name":"n","type":{"type":"array","items":"null"}}]}"#;
     let schema = SchemaInfo::new("", Format::Avro, text);
     writer(&registry, &group, schema.clone()).await;
-    let mut batches = AvroBatchDecoder::new(Arc::clone(&registry), group.clone(), &schema, None).unwrap();
+    let mut batches =
+        Batches::new(Arc::clone(&registry), group.clone(), AvroPayloads::new(&schema, None).unwrap());
     let reader = Deserializer::new(Arc::clone(&registry), group);
     for blocks in [300, 2_000_000] {
         let event = [&b"\x01\0\0\0\0"[..], &b"\x80\x89\x7a".repeat(blocks), b"\x00"].concat();
@@ -132,8 +136,11 @@ async fn a_small_event_with_a_huge_value_is_rejected() {
     let group = GroupId::new("s", "json-bombs");
     let writer = writer(&registry, &group, schema_of_json()).await;
     let id = writer.serialize(&json!({})).unwrap();
-    let mut batches =
-        JsonBatchDecoder::new(Arc::clone(&registry), group.clone(), columns(&schema_of_json()).unwrap());
+    let mut batches = Batches::new(
+        Arc::clone(&registry),
+        group.clone(),
+        JsonRows::new(&columns(&schema_of_json()).unwrap()).unwrap(),
+    );
     let reader = Deserializer::new(registry, group);
     for (inner, count) in [("[]", 2_600_000), ("{}", 2_600_000), ("0", 4_000_000)] {
         let text = format!(r#"{{"more":[{}]}}"#, vec![inner; count].join(","));
@@ -180,7 +187,7 @@ proptest! {
             let (registry, group) = (registry().await, GroupId::new("s", "readings"));
             let schema = SchemaInfo::new("", Format::Avro, READINGS);
             let writer = writer(&registry, &group, schema.clone()).await;
-            let new = || AvroBatchDecoder::new(Arc::clone(&registry), group.clone(), &schema, None).unwrap();
+            let new = || Batches::new(Arc::clone(&registry), group.clone(), AvroPayloads::new(&schema, None).unwrap());
             let reader = Deserializer::new(Arc::clone(&registry), group.clone());
             let (mut together, mut expected) = (new(), Vec::new());
             for (n, corruption) in corruptions.iter().enumerate() {
@@ -222,10 +229,10 @@ proptest! {
                     Corruption::Flip(..) => {}
                 }
                 if read.is_ok() {
-                    expected.extend(rows(&alone.take(true).unwrap()));
+                    expected.extend(rows(&alone.take()));
                 }
             }
-            prop_assert_eq!(rows(&together.take(true).unwrap()), expected);
+            prop_assert_eq!(rows(&together.take()), expected);
             Ok(())
         })?;
     }

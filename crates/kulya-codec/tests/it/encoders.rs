@@ -81,7 +81,7 @@ fn derived(rows: &RecordBatch) -> SchemaInfo {
 fn decode(events: &[Bytes], schema: &SchemaInfo, table: &RecordBatch) -> RecordBatch {
     let payloads = AvroPayloads::new(schema, None).unwrap().columns(table.schema()).unwrap();
     let mut decoder = PlainDecoder::new(payloads, schema.clone()).unwrap();
-    let decoded = decoder.decode(events, 0);
+    let decoded = decoder.decode(&crate::slices(events), 0);
     assert!(decoded.failed.is_none(), "{:?}", decoded.failed);
     decoder.flush().unwrap().unwrap().rows
 }
@@ -225,7 +225,7 @@ fn changes_are_written_in_both_forms() {
         let events = AvroChangeEncoder::new(&schema, form).unwrap().encode(&rows, Some(&KINDS)).unwrap();
         let payloads = AvroPayloads::new(&schema, None).unwrap();
         let mut decoder = PlainDecoder::new(payloads, schema).unwrap();
-        assert!(decoder.decode(&events, 0).failed.is_none());
+        assert!(decoder.decode(&crate::slices(&events), 0).failed.is_none());
         let decoded = decoder.flush().unwrap().unwrap().rows;
         let operations: Vec<_> =
             decoded.column_by_name("op").unwrap().as_string::<i32>().iter().flatten().collect();

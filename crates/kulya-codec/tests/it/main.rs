@@ -5,7 +5,9 @@
 mod avro_rows;
 mod batches;
 mod cached;
+mod change_payloads;
 mod corruption;
+mod decoder;
 mod encoders;
 mod flaky_registry;
 mod formats;
@@ -13,6 +15,7 @@ mod protobuf;
 mod protobuf_rows;
 mod text_formats;
 
+use bytes::Bytes;
 use kulya_codec::codec::{Gzip, Snappy};
 use kulya_codec::{AvroValue, Deserializer, Serializer, SerializerConfig};
 use kulya_registry::Registry;
@@ -25,6 +28,12 @@ use std::sync::Arc;
 
 const USER: &str = r#"{"type":"record","name":"User","namespace":"feas","fields":[{"name":"name","type":"string"},{"name":"age","type":"int"}]}"#;
 const JSON: &str = r#"{"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer"}}}"#;
+
+/// Returns the events as a decoder takes them.
+#[cfg(feature = "arrow")]
+fn slices(events: &[Bytes]) -> Vec<&[u8]> {
+    events.iter().map(Bytes::as_ref).collect()
+}
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct User {

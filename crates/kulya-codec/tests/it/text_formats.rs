@@ -7,7 +7,6 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use bytes::Bytes;
 use kulya_codec::arrow::{
     BatchDecoder, BatchEncoder, Charset, CsvEncoder, CsvOptions, CsvPayloads, PayloadDecoder, PlainDecoder,
     RawEncoder, RawOptions, RawPayloads,
@@ -23,7 +22,6 @@ fn table(fields: Vec<(&str, DataType)>) -> SchemaRef {
 /// Decodes each event; the errors, and the rows as texts with ∅ for null.
 fn decode(payloads: impl PayloadDecoder, events: &[&[u8]]) -> (Vec<String>, Vec<String>) {
     let mut decoder = PlainDecoder::without_schema(payloads, "test");
-    let events: Vec<Bytes> = events.iter().map(|event| Bytes::copy_from_slice(event)).collect();
     let (mut at, mut errors) = (0, Vec::new());
     while at < events.len() {
         let decoded = decoder.decode(&events[at..], at as u64);

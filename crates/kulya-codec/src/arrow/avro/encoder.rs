@@ -7,11 +7,12 @@ use crate::arrow::{BatchEncoder, ChangeForm, RowKind};
 use crate::{CodecError, CodecResult};
 use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions, StringArray,
-    StructArray, new_null_array,
+    StructArray, make_array, new_null_array,
 };
 use arrow::buffer::NullBuffer;
 use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use arrow_avro::schema::{AVRO_ENUM_SYMBOLS_METADATA_KEY, SCHEMA_METADATA_KEY};
 use arrow_avro::writer::format::AvroBinaryFormat;
 use arrow_avro::writer::{Encoder, WriterBuilder};
@@ -172,13 +173,25 @@ fn convert(rows: &RecordBatch, schema: &SchemaRef) -> CodecResult<RecordBatch> {
         if column.data_type() == field.data_type() {
             return Ok(Arc::clone(column));
         }
-        let options = CastOptions { safe: false, ..CastOptions::default() };
-        cast_with_options(column, field.data_type(), &options).map_err(|e| failed(&e))
+        cast_column(column, field.data_type()).map_err(|e| failed(&e))
     };
     let columns = rows.columns().iter().zip(schema.fields()).map(column).collect::<CodecResult<_>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
         .map_err(|e| unwritable("Avro", e))
+}
+
+/// Casts a column. What has no time zone is in UTC, and keeps its values then.
+fn cast_column(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    match (column.data_type(), to) {
+        (DataType::Timestamp(_, None), DataType::Timestamp(unit, Some(zone))) if &**zone == "+00:00" => {
+            let values = cast_with_options(column, &DataType::Timestamp(*unit, None), &options)?;
+            let data = values.to_data().into_builder().data_type(to.clone()).build()?;
+            Ok(make_array(data))
+        }
+        _ => cast_with_options(column, to, &options),
+    }
 }
 
 /// Converts texts to the symbols of an enum: the library writes the positions in the dictionary.
@@ -204,5 +217,25 @@ fn has_enum(data_type: &DataType) -> bool {
         DataType::List(items) | DataType::Map(items, _) => has_enum(items.data_type()),
         DataType::Struct(fields) => fields.iter().any(|field| has_enum(field.data_type())),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::TimestampMillisecondArray;
+    use arrow::datatypes::TimeUnit;
+
+    #[test]
+    fn timestamps_without_a_zone_are_in_utc() {
+        let millis = Arc::new(TimestampMillisecondArray::from(vec![Some(1), None, Some(-86_400_000)]));
+        let column: ArrayRef = millis;
+        for zone in ["+00:00", "+02:00"] {
+            for unit in [TimeUnit::Millisecond, TimeUnit::Microsecond] {
+                let to = DataType::Timestamp(unit, Some(zone.into()));
+                let expected = cast(&column, &to).unwrap();
+                assert_eq!(&cast_column(&column, &to).unwrap(), &expected, "{to}");
+            }
+        }
     }
 }

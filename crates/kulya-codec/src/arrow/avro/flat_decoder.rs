@@ -5,9 +5,10 @@
 //! decode it, and the library alone accepts datums that are not valid. All other schemas are decoded by the
 //! library.
 
-use crate::arrow::column_buffer::{ColumnBuffer, Scalar};
+use crate::arrow::column_buffer::{ColumnBuffer, Scalar, Values};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use kulya_schema::avro::read_long;
 use serde_json::Value;
 
 /// Decodes datums of one writer's schema.
@@ -209,8 +210,8 @@ impl Kind {
 
 impl FlatField {
     /// Reads a value and appends it to its column. `None` when there is no valid one.
-    #[inline]
-    fn push(&self, rest: &mut &[u8], column: Option<&mut ColumnBuffer>) -> Option<()> {
+    #[inline(always)]
+    fn push<'a>(&'a self, rest: &mut &'a [u8], column: Option<&mut ColumnBuffer>) -> Option<()> {
         let is_null = match self.nullability {
             Nullability::NotNull => false,
             Nullability::NullFirst => 0 == branch(rest)?,
@@ -222,48 +223,52 @@ impl FlatField {
             }
             return Some(());
         }
-        let scalar = match &self.kind {
-            Kind::Null => return Some(()),
+        let Some(column) = column else { return self.skip(rest) };
+        // the most frequent kinds, without a scalar between
+        match (&self.kind, &mut column.values) {
+            (Kind::Int, Values::Int32(values)) => values.push(int(rest)?),
+            (Kind::Long, Values::Int64(values)) => values.push(long(rest)?),
+            (Kind::Double, Values::Float64(values)) => values.push(f64::from_le_bytes(*chunk(rest)?)),
+            _ => return column.push(self.scalar(rest)?).ok(),
+        }
+        column.complete();
+        Some(())
+    }
+
+    /// Reads a value that is not null and not wanted.
+    #[inline]
+    fn skip<'a>(&'a self, rest: &mut &'a [u8]) -> Option<()> {
+        match &self.kind {
+            Kind::Int => int(rest).map(drop),
+            Kind::Long => long(rest).map(drop),
+            Kind::Float => chunk::<4>(rest).map(drop),
+            Kind::Double => chunk::<8>(rest).map(drop),
+            Kind::Text => text(rest).map(drop),
+            Kind::Bytes | Kind::Decimal => length_prefixed(rest).map(drop),
+            Kind::Null => Some(()),
+            Kind::Boolean | Kind::Fixed(_) | Kind::Enum(_) => self.scalar(rest).map(drop),
+        }
+    }
+
+    /// Reads a value that is not null.
+    fn scalar<'a>(&'a self, rest: &mut &'a [u8]) -> Option<Scalar<'a>> {
+        Some(match &self.kind {
+            Kind::Null => return None,
             Kind::Boolean => match take(rest, 1)? {
                 [0] => Scalar::Boolean(false),
                 [1] => Scalar::Boolean(true),
                 _ => return None,
             },
-            Kind::Int => self.number(i64::from(i32::try_from(long(rest)?).ok()?)),
+            Kind::Int => self.number(int(rest)?.into()),
             Kind::Long => self.number(long(rest)?),
-            Kind::Float => {
-                let (bytes, after) = rest.split_first_chunk::<4>()?;
-                *rest = after;
-                Scalar::Float(f32::from_le_bytes(*bytes).into())
-            }
-            Kind::Double => {
-                let (bytes, after) = rest.split_first_chunk::<8>()?;
-                *rest = after;
-                Scalar::Float(f64::from_le_bytes(*bytes))
-            }
+            Kind::Float => Scalar::Float(f32::from_le_bytes(*chunk(rest)?).into()),
+            Kind::Double => Scalar::Float(f64::from_le_bytes(*chunk(rest)?)),
             Kind::Bytes => Scalar::Bytes(length_prefixed(rest)?),
-            Kind::Text => {
-                let text = length_prefixed(rest)?;
-                // much faster for short texts
-                if !text.is_ascii() {
-                    std::str::from_utf8(text).ok()?;
-                }
-                Scalar::ValidUtf8(text)
-            }
+            Kind::Text => Scalar::ValidUtf8(text(rest)?),
             Kind::Fixed(size) => Scalar::Bytes(take(rest, *size)?),
             Kind::Enum(symbols) => Scalar::Text(symbols.get(usize::try_from(long(rest)?).ok()?)?),
-            Kind::Decimal => {
-                let bytes = length_prefixed(rest)?;
-                if column.is_none() {
-                    return Some(());
-                }
-                Scalar::Decimal(unscaled(bytes)?)
-            }
-        };
-        match column {
-            Some(column) => column.push(scalar).ok(),
-            None => Some(()),
-        }
+            Kind::Decimal => Scalar::Decimal(unscaled(length_prefixed(rest)?)?),
+        })
     }
 
     #[inline]
@@ -275,7 +280,31 @@ impl FlatField {
 /// Reads the index in a union of two members.
 #[inline]
 fn branch(rest: &mut &[u8]) -> Option<i64> {
-    long(rest).filter(|index| matches!(index, 0 | 1))
+    // as every writer has it
+    let index = match rest.first()? {
+        0 => 0,
+        2 => 1,
+        _ => return long(rest).filter(|index| matches!(index, 0 | 1)),
+    };
+    *rest = rest.get(1..)?;
+    Some(index)
+}
+
+#[inline]
+fn chunk<'a, const N: usize>(rest: &mut &'a [u8]) -> Option<&'a [u8; N]> {
+    let (bytes, after) = rest.split_first_chunk::<N>()?;
+    *rest = after;
+    Some(bytes)
+}
+
+#[inline]
+fn text<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let text = length_prefixed(rest)?;
+    // much faster for short texts
+    if !text.is_ascii() {
+        std::str::from_utf8(text).ok()?;
+    }
+    Some(text)
 }
 
 #[inline]
@@ -291,33 +320,14 @@ fn take<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
     Some(taken)
 }
 
-/// Reads a zigzag varint of up to 64 bits.
 #[inline]
-fn long(rest: &mut &[u8]) -> Option<i64> {
-    let (first, after) = rest.split_first()?;
-    let mut number = u64::from(*first);
-    *rest = after;
-    if number >= 0x80 {
-        number = more(number & 0x7f, rest)?;
-    }
-    Some((number >> 1) as i64 ^ -((number & 1) as i64))
+fn int(rest: &mut &[u8]) -> Option<i32> {
+    long(rest)?.try_into().ok()
 }
 
-/// Reads the bytes of a varint after the first.
-fn more(mut number: u64, rest: &mut &[u8]) -> Option<u64> {
-    for shift in (7..64).step_by(7) {
-        let (byte, after) = rest.split_first()?;
-        *rest = after;
-        let bits = u64::from(byte & 0x7f);
-        if shift == 63 && bits > 1 {
-            return None;
-        }
-        number |= bits << shift;
-        if byte & 0x80 == 0 {
-            return Some(number);
-        }
-    }
-    None
+#[inline]
+fn long(rest: &mut &[u8]) -> Option<i64> {
+    read_long(rest).ok()
 }
 
 /// Returns the number of big-endian two's complement bytes, of which at most 128 bits are not the sign.
@@ -329,4 +339,19 @@ fn unscaled(bytes: &[u8]) -> Option<i128> {
     let number = i128::from_be_bytes(whole);
     let is_sign_kept = head.is_empty() || (number < 0) == (sign == 0xff);
     (head.iter().all(|byte| *byte == sign) && is_sign_kept).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_branch_is_one_of_two() {
+        let read = |bytes: &[u8]| branch(&mut &*bytes);
+        assert_eq!(
+            [read(&[0]), read(&[2]), read(&[0x80, 0]), read(&[0x82, 0])],
+            [Some(0), Some(1), Some(0), Some(1)]
+        );
+        assert_eq!([read(&[]), read(&[1]), read(&[4]), read(&[0x82])], [None; 4]);
+    }
 }

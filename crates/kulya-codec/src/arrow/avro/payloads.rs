@@ -158,7 +158,7 @@ impl PayloadDecoder for AvroPayloads {
                 Some(interleave(&several.iter().collect::<Vec<_>>(), &rows)?)
             }
         };
-        Ok(rows.map(|rows| PayloadRows { rows, kinds: None }))
+        Ok(rows.map(|rows| PayloadRows { rows, kinds: None, clears: false }))
     }
 }
 

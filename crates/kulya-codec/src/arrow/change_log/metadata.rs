@@ -1,7 +1,7 @@
 //! The formats of change logs and their metadata columns: what an event says about a change beside the row.
 
 use crate::arrow::column::{Column, ColumnType};
-use crate::arrow::json::buffers::ColumnBuffer;
+use crate::arrow::column_buffer::ColumnBuffer;
 use crate::arrow::json::plan::{EventContext, Failure, RecordPlan};
 use crate::arrow::json::scanner::{Mark, Scanner, Token};
 use crate::{CodecError, CodecResult};

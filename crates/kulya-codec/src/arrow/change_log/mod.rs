@@ -1,29 +1,29 @@
 //! Change logs in JSON: one event to the rows that it changes, with their kinds. The members of an event may
 //! have any order: it is scanned once, and only what is wanted is read from where it was found.
 //!
-//! - `debezium`: `debezium-json`; `row_images`: `canal-json` and `maxwell-json`, whose events have the
-//!   changed columns of the row before;
+//! - `debezium`, `envelope`: `debezium-json`; `row_images`: `canal-json` and `maxwell-json`, whose events
+//!   have the changed columns of the row before;
 //! - `metadata`: the metadata columns of all three.
 
 mod debezium;
+mod envelope;
 mod metadata;
 mod row_images;
 #[cfg(test)]
 mod tests;
 
-pub(super) use debezium::Envelope;
+pub(super) use envelope::{Envelope, EnvelopeFinder, missing_row, refused_truncate};
 pub use metadata::{ChangeLogFormat, metadata_columns};
 
 use super::batch_decoder::{BatchDecoder, Decoded, DecodedBatch, RowKind};
 use super::column::Column;
-use super::json::buffers::ColumnBuffer;
+use super::column_buffer::ColumnBuffer;
 use super::json::plan::{EventContext, Failure, RecordPlan};
 use super::json::scanner::{Grammar, Mark, Scanner, Token};
-use super::json::{FlinkJsonOptions, batch, text};
+use super::json::{FlinkJsonOptions, text};
 use super::{BATCH_BYTES, BATCH_ROWS};
 use crate::{CodecError, CodecResult};
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use bytes::Bytes;
 use metadata::MetadataColumn;
 use std::sync::Arc;
 
@@ -43,9 +43,22 @@ pub struct ChangeLogRows {
     /// How many of the buffers are of the rows.
     width: usize,
     metadata: Vec<MetadataColumn>,
+    envelopes: EnvelopeFinder,
     kinds: Vec<RowKind>,
     bytes: usize,
     numbers: Option<Vec<u64>>,
+    /// How rows that are removed are read when the last row of each key is enough.
+    removal: Option<Removal>,
+    /// Whether the rows before those of the batch are removed.
+    clears: bool,
+}
+
+/// The columns of the key, by which rows are removed.
+struct Removal {
+    columns: Vec<usize>,
+    plan: RecordPlan,
+    /// Whether a truncate is a change of all rows.
+    has_truncates: bool,
 }
 
 impl std::fmt::Debug for ChangeLogRows {
@@ -86,10 +99,33 @@ impl ChangeLogRows {
             buffers,
             width,
             metadata,
+            envelopes: Envelope::finder(),
             kinds: Vec::new(),
             bytes: 0,
             numbers: None,
+            removal: None,
+            clears: false,
         })
+    }
+
+    /// Makes rows those of which the last one of each key is the current one: an update has no row before it,
+    /// and a removed row of Debezium has only the columns of the key. What an event says of other columns
+    /// before the change is not looked at. With `has_truncates`, a truncate removes all rows
+    /// ([`DecodedBatch::clears`]); without it, it is an error.
+    ///
+    /// # Errors
+    /// `Schema` when a column of the key is not there.
+    pub fn with_key(mut self, columns: &[Column], key: &[usize], has_truncates: bool) -> CodecResult<Self> {
+        let of_key = key.iter().map(|index| columns.get(*index).cloned()).collect::<Option<Vec<Column>>>();
+        let of_key = of_key.ok_or_else(|| CodecError::Schema("a column of the key is not there".into()))?;
+        let fields = self.schema.fields().iter().enumerate().map(|(index, field)| {
+            let is_nullable = field.is_nullable() || !key.contains(&index);
+            Field::clone(field).with_nullable(is_nullable)
+        });
+        self.schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let plan = RecordPlan::new(&of_key)?;
+        self.removal = Some(Removal { columns: key.to_vec(), plan, has_truncates });
+        Ok(self)
     }
 
     /// Leaves out the changes of tables that the filter does not want (`database.include`, `table.include`).
@@ -162,6 +198,58 @@ impl ChangeLogRows {
         Ok(())
     }
 
+    /// Appends the columns of the key of a row that is removed.
+    fn append_removed(
+        &mut self,
+        row: Mark,
+        scanner: &mut Scanner<'_>,
+        cx: &mut EventContext,
+    ) -> Result<(), Failure> {
+        let Some(removal) = &mut self.removal else {
+            return self.append_row(RowKind::Delete, row, scanner, cx);
+        };
+        scanner.rewind(row);
+        let Token::Object = scanner.value()? else {
+            return Err(Failure::Event("a row is not an object".into()));
+        };
+        let mut marks = vec![None; removal.columns.len()];
+        let mut is_first = true;
+        while scanner.member(is_first)? {
+            is_first = false;
+            let name = scanner.name()?.decode();
+            let mark = scanner.mark();
+            if let Some(place) = removal.plan.position(&name).and_then(|place| marks.get_mut(place)) {
+                *place = Some(mark);
+            }
+            scanner.skip()?;
+        }
+        for (index, buffer) in self.buffers.iter_mut().take(self.width).enumerate() {
+            let place = removal.columns.iter().position(|column| *column == index);
+            match place.map(|place| (place, marks.get(place).copied().flatten())) {
+                None => buffer.push_null(),
+                Some((place, Some(mark))) => {
+                    scanner.rewind(mark);
+                    removal.plan.append_column(place, buffer, scanner, cx)?;
+                }
+                Some(_) => {
+                    let name = self.schema.field(index).name();
+                    let reason = format!("the row that is removed has no column {name} of the key");
+                    return Err(Failure::Event(reason));
+                }
+            }
+        }
+        self.kinds.push(RowKind::Delete);
+        Ok(())
+    }
+
+    /// Removes all rows.
+    fn truncate_table(&mut self) {
+        self.kinds.clear();
+        self.buffers.iter_mut().for_each(|buffer| buffer.truncate(0));
+        self.numbers.iter_mut().for_each(Vec::clear);
+        self.clears = true;
+    }
+
     /// Appends the row before an update: the changed columns, and the others as they are after it.
     fn append_row_before(
         &mut self,
@@ -209,20 +297,20 @@ impl BatchDecoder for ChangeLogRows {
         Arc::clone(&self.schema)
     }
 
-    fn decode(&mut self, events: &[Bytes], number: u64) -> Decoded {
+    fn decode(&mut self, events: &[&[u8]], number: u64) -> Decoded {
         Decoded::one_by_one(self, (events, number), Self::is_full, |rows, event, number| {
             rows.push(event, number)
         })
     }
 
     fn flush(&mut self) -> CodecResult<Option<DecodedBatch>> {
-        let kinds = std::mem::take(&mut self.kinds);
+        let (kinds, clears) = (std::mem::take(&mut self.kinds), std::mem::take(&mut self.clears));
         self.bytes = 0;
-        if kinds.is_empty() {
+        if kinds.is_empty() && !clears {
             return Ok(None);
         }
         let events = self.numbers.as_mut().map(std::mem::take);
-        let rows = batch(&self.schema, &mut self.buffers, kinds.len())?;
-        Ok(Some(DecodedBatch { rows, kinds: Some(kinds), events }))
+        let rows = ColumnBuffer::finish_all(&mut self.buffers, &self.schema, kinds.len())?;
+        Ok(Some(DecodedBatch { rows, kinds: Some(kinds), events, clears }))
     }
 }

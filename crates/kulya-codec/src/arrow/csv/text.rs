@@ -66,7 +66,7 @@ pub(super) fn push(
             for item in elements(text, delimiter) {
                 push(items, field.data_type(), item, options)?;
             }
-            column.end();
+            column.complete_list();
             return Ok(());
         }
         DataType::Struct(fields) => {
@@ -80,7 +80,7 @@ pub(super) fn push(
                 push(member, field.data_type(), text, options)
                     .map_err(|e| format!("{}: {e}", field.name()))?;
             }
-            column.end();
+            column.complete_list();
             return Ok(());
         }
         other => return Err(format!("values of type {other} cannot be read")),

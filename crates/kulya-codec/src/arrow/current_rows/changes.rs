@@ -1,16 +1,16 @@
 //! Changes of rows as bytes: what they do to a table of rows, and the bytes of a row's columns.
 
+use super::layout::Layout;
 use super::row_table::RowTable;
-use crate::arrow::column::Column;
-use crate::arrow::json::buffers::ColumnBuffer;
-use crate::arrow::json::plan::RecordPlan;
-use crate::arrow::json::value_bytes::{read_unsigned, write_unsigned};
+use crate::arrow::column_buffer::ColumnBuffer;
+use crate::arrow::column_buffer::value_bytes::{read_unsigned, write_unsigned};
 
 /// A change of one row, as bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Change<'a> {
     pub(super) kind: ChangeKind,
     pub(super) key: &'a [u8],
+    /// The log position, of counted rows how many they are, and the columns that are not of the key.
     pub(super) value: &'a [u8],
     /// The numbers of columns that keep their values.
     pub(super) unchanged: &'a [u8],
@@ -103,29 +103,24 @@ pub(super) fn read_columns(buffers: &mut [ColumnBuffer], bytes: &mut &[u8]) -> O
     Some(())
 }
 
-pub(super) fn apply_change(table: &mut RowTable, change: &Change<'_>, columns: &[Column], key_width: usize) {
+pub(super) fn apply_change(table: &mut RowTable, change: &Change<'_>, layout: &Layout) {
     match change.kind {
         ChangeKind::Put if change.unchanged.is_empty() => table.put(change.key, change.value),
         ChangeKind::Put => {
-            let value = merge(change, table.get(change.key), columns, key_width);
+            let value = merge(change, table.get(change.key), layout);
             table.put(change.key, value.as_deref().unwrap_or(change.value));
         }
         ChangeKind::Remove => {
             table.remove(change.key);
         }
         ChangeKind::Add => {
-            let added = position_and_count(change.value);
-            let stored = table.get(change.key).map_or(0, |stored| position_and_count(stored).1);
-            let mut value = Vec::with_capacity(12);
-            write_unsigned(added.0, &mut value);
-            write_unsigned(stored.saturating_add(added.1), &mut value);
-            table.put(change.key, &value);
+            let (position, added, others) = counted(change.value);
+            let stored = table.get(change.key).map_or(0, |stored| counted(stored).1);
+            table.put(change.key, &counted_value(position, stored.saturating_add(added), others));
         }
-        ChangeKind::Subtract => match table.get(change.key).map(position_and_count) {
-            Some((position, count @ 2..)) => {
-                let mut value = Vec::with_capacity(12);
-                write_unsigned(position, &mut value);
-                write_unsigned(count - 1, &mut value);
+        ChangeKind::Subtract => match table.get(change.key).map(counted) {
+            Some((position, count @ 2.., others)) => {
+                let value = counted_value(position, count - 1, others);
                 table.put(change.key, &value);
             }
             Some(_) => {
@@ -137,20 +132,22 @@ pub(super) fn apply_change(table: &mut RowTable, change: &Change<'_>, columns: &
     }
 }
 
-/// Returns the position, as it is stored, and the count of a row without a key.
-fn position_and_count(mut value: &[u8]) -> (u64, u64) {
-    (read_unsigned(&mut value).unwrap_or(0), read_unsigned(&mut value).unwrap_or(0))
+/// Returns the position, as it is stored, and the count of equal rows, and their other columns.
+fn counted(mut value: &[u8]) -> (u64, u64, &[u8]) {
+    (read_unsigned(&mut value).unwrap_or(0), read_unsigned(&mut value).unwrap_or(0), value)
+}
+
+fn counted_value(position: u64, count: u64, others: &[u8]) -> Vec<u8> {
+    let mut value = Vec::with_capacity(others.len() + 12);
+    write_unsigned(position, &mut value);
+    write_unsigned(count, &mut value);
+    value.extend_from_slice(others);
+    value
 }
 
 /// Returns the value of a row with the unchanged columns of the row that is stored.
-fn merge(
-    change: &Change<'_>,
-    stored: Option<&[u8]>,
-    columns: &[Column],
-    key_width: usize,
-) -> Option<Vec<u8>> {
-    let others = columns.get(key_width..)?;
-    let (mut new, mut old) = (RecordPlan::buffers(others).ok()?, RecordPlan::buffers(others).ok()?);
+fn merge(change: &Change<'_>, stored: Option<&[u8]>, layout: &Layout) -> Option<Vec<u8>> {
+    let (mut new, mut old) = (layout.other_buffers()?, layout.other_buffers()?);
     let mut value = change.value;
     let position = read_unsigned(&mut value)?;
     read_columns(&mut new, &mut value)?;

@@ -1,75 +1,61 @@
-//! The current rows of a table, from its changelog.
+//! The current rows of a table, from the changes of its rows.
 //!
-//! Events are Debezium's JSON envelopes. Events of one key are in one segment, in order, so applying each
-//! segment's events in order yields the last row of each key. A truncate has no key: it removes the rows of
-//! all segments whose source log position is older.
+//! Events of one key are in one segment, in order, so applying each segment's events in order yields the last
+//! row of each key. [`RowState`] takes changes that were decoded to batches. [`CurrentRows`] takes the events
+//! of a capture, in Debezium's JSON: they can lack values that were not changed, be older than the table's
+//! columns, and truncate the table. A truncate has no key: it removes the rows of all segments whose source
+//! log position is older.
 //!
-//! A row is kept as the compact bytes of its columns (`changes`): in `row_table`, and beyond a bound of
-//! memory in a target outside (`spill`). `unchanged` recognises values that an event lacks.
+//! - `state`: the rows; `layout`: their columns; `changes`: changes as bytes; `row_values`: values of batches
+//!   as bytes;
+//! - `row_table`: rows in memory; `spill`: rows beyond a bound of memory;
+//! - `unchanged`: recognises values that an event lacks.
 
 mod changes;
+mod layout;
 mod row_table;
+mod row_values;
 mod spill;
+mod state;
 #[cfg(test)]
 mod tests;
 pub(super) mod unchanged;
 
+pub use layout::RowIdentity;
 pub use spill::SpillTarget;
+pub use state::RowState;
 
-use super::change_log::Envelope;
+use super::change_log::{Envelope, EnvelopeFinder};
 use super::column::{Column, arrow_schema};
-use super::json::buffers::ColumnBuffer;
+use super::column_buffer::ColumnBuffer;
 use super::json::plan::{EventContext, Failure, RecordPlan, UnchangedValues};
 use super::json::scanner::{Grammar, Mark, Scanner, Token};
-use super::json::value_bytes::{read_unsigned, write_unsigned};
-use super::json::{FlinkJsonOptions, batch, text};
+use super::json::shape::MemberFinder;
+use super::json::{FlinkJsonOptions, text};
 use super::row_history::{RowHistory, RowMember};
-use super::{BATCH_BYTES, BATCH_ROWS};
 use crate::{CodecError, CodecResult};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use changes::{Change, ChangeKind, apply_change, marks_of, read_columns, read_values, write_columns};
-use row_table::{Drain, RowTable};
-use serde_json::Value;
-use spill::Spill;
-use std::sync::Arc;
+use changes::{ChangeKind, marks_of, write_columns};
 
-/// The current rows of a table, computed from its changelog.
+/// The current rows of a captured table, computed from its changelog.
 #[derive(Debug)]
 pub struct CurrentRows {
     /// The columns that are kept: those of the key, then the others.
     columns: Vec<Column>,
-    /// The number of columns of the key; 0 for a table without one, in which equal rows are counted.
-    key_width: usize,
-    /// The numbers of the columns that batches have.
-    wanted: Vec<usize>,
-    schema: SchemaRef,
     row: RowReader,
     key: RowReader,
     options: FlinkJsonOptions,
     history: RowHistory,
-    table: RowTable,
-    /// The log position of the last truncate; rows with an older one are deleted.
-    truncated_lsn: Option<u64>,
-    spill: Option<Spill>,
-    output: Option<Output>,
-    key_bytes: Vec<u8>,
-    value_bytes: Vec<u8>,
+    state: RowState,
+    envelopes: EnvelopeFinder,
+    sources: MemberFinder<1>,
 }
 
 /// Reads one row of an event.
 #[derive(Debug)]
 struct RowReader {
     plan: RecordPlan,
-    buffers: Vec<ColumnBuffer>,
-}
-
-/// Rows on the way out.
-#[derive(Debug)]
-struct Output {
-    rows: Drain,
-    /// A row that is to be repeated, and how often.
-    repeated: Option<(Vec<u8>, u64)>,
     buffers: Vec<ColumnBuffer>,
 }
 
@@ -80,45 +66,31 @@ impl CurrentRows {
     /// # Errors
     /// `Schema` when a column of the key is not there, or a column has a type that events do not have.
     pub fn new(columns: &[Column], key: &[String], wanted: Option<&[usize]>) -> CodecResult<Self> {
-        let mut kept = Vec::with_capacity(columns.len());
-        for name in key {
+        let position = |name: &String| {
             let column = columns.iter().position(|column| column.name == *name);
-            kept.push(column.ok_or_else(|| CodecError::Schema(format!("key {name} is not a column")))?);
-        }
+            column.ok_or_else(|| CodecError::Schema(format!("key {name} is not a column")))
+        };
+        let key_columns = key.iter().map(position).collect::<CodecResult<Vec<usize>>>()?;
         let all: Vec<usize> = (0..columns.len()).collect();
-        let wanted = wanted.unwrap_or(&all);
-        let others = if key.is_empty() { &all } else { wanted };
-        for index in others {
-            if !kept.contains(index) {
-                kept.push(*index);
-            }
-        }
+        let identity =
+            if key.is_empty() { RowIdentity::Columns(&all) } else { RowIdentity::Key(&key_columns) };
+        let state = RowState::new(&arrow_schema(columns), identity, wanted.unwrap_or(&all))?;
         // rows that were written before a column was added lack it, even if it is required now
         let nullable = |index: &usize| {
             let column = columns.get(*index).cloned();
-            let missing = || CodecError::Schema(format!("there is no column {index}"));
-            column.map(|column| Column { nullable: true, ..column }).ok_or_else(missing)
+            column.map(|column| Column { nullable: true, ..column })
         };
-        let schema = arrow_schema(&wanted.iter().map(nullable).collect::<CodecResult<Vec<_>>>()?);
-        let position = |index: &usize| kept.iter().position(|other| other == index).unwrap_or_default();
-        let wanted = wanted.iter().map(position).collect();
-        let columns = kept.iter().map(nullable).collect::<CodecResult<Vec<_>>>()?;
+        let columns: Vec<Column> = state.kept().iter().filter_map(nullable).collect();
         let key_columns: Vec<Column> = columns.iter().take(key.len()).cloned().collect();
         Ok(Self {
             row: RowReader::new(&columns)?,
             key: RowReader::new(if key.is_empty() { &columns } else { &key_columns })?,
             columns,
-            key_width: key.len(),
-            wanted,
-            schema,
             options: FlinkJsonOptions::default(),
             history: RowHistory::default(),
-            table: RowTable::default(),
-            truncated_lsn: None,
-            spill: None,
-            output: None,
-            key_bytes: Vec::new(),
-            value_bytes: Vec::new(),
+            state,
+            envelopes: Envelope::finder(),
+            sources: MemberFinder::new(["lsn"]),
         })
     }
 
@@ -134,20 +106,33 @@ impl CurrentRows {
         Self { options, ..self }
     }
 
-    /// Makes rows go to a target when [`spill_beyond`](Self::spill_beyond) is called.
+    /// Makes rows go to a target when [`RowState::spill_beyond`] is called.
     #[must_use]
     pub fn with_spill(self, target: Box<dyn SpillTarget>) -> Self {
-        Self { spill: Some(Spill::new(target)), ..self }
+        Self { state: self.state.with_spill(target), ..self }
     }
 
     /// Returns the schema of the batches.
     pub fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
+        self.state.schema()
     }
 
-    /// Returns the memory of the rows, in bytes.
-    pub fn memory_bytes(&self) -> usize {
-        self.table.memory_bytes() + self.spill.as_ref().map_or(0, Spill::memory_bytes)
+    /// Returns the rows so far, to bound their memory.
+    pub fn state(&mut self) -> &mut RowState {
+        &mut self.state
+    }
+
+    /// Returns the rows, to take them.
+    pub fn into_state(self) -> RowState {
+        self.state
+    }
+
+    /// Takes all rows of a table without a spill target.
+    ///
+    /// # Errors
+    /// `Schema` when the rows cannot be converted to a batch.
+    pub fn into_batches(self) -> CodecResult<Vec<RecordBatch>> {
+        self.state.into_batches()
     }
 
     /// Applies an event. Empty events (tombstones) and messages (`m`) have no effect.
@@ -165,23 +150,15 @@ impl CurrentRows {
         })
     }
 
-    /// Applies an event in Debezium's JSON that was parsed.
-    ///
-    /// # Errors
-    /// As [`apply`](Self::apply).
-    pub fn apply_json(&mut self, event: &Value) -> Result<(), String> {
-        self.apply(event.to_string().as_bytes())
-    }
-
     fn apply_envelope(&mut self, event: &[u8]) -> Result<(), Failure> {
         let mut scanner = Scanner::new(text(event)?, Grammar::Lenient);
         let token = scanner.value()?;
-        let envelope = Envelope::read(token, &mut scanner)?;
+        let envelope = Envelope::read(&mut self.envelopes, token, &mut scanner)?;
         scanner.end()?;
-        let lsn = lsn(envelope.source, &mut scanner)?;
+        let lsn = lsn(&mut self.sources, envelope.source, &mut scanner)?;
         let before = || envelope.before.ok_or_else(|| envelope.missing("before"));
         let after = || envelope.after.ok_or_else(|| envelope.missing("after"));
-        let is_keyed = self.key_width > 0;
+        let is_keyed = !self.state.layout.is_counted;
         match &*envelope.op {
             "c" | "r" => self.add(after()?, lsn, &mut scanner),
             "u" if is_keyed => self.add(after()?, lsn, &mut scanner),
@@ -195,9 +172,9 @@ impl CurrentRows {
             "d" => self.remove(before()?, &mut scanner),
             "t" => {
                 match lsn {
-                    Some(lsn) => self.truncated_lsn = self.truncated_lsn.max(Some(lsn)),
+                    Some(lsn) => self.state.truncated_lsn = self.state.truncated_lsn.max(Some(lsn)),
                     // without a log position, only the order within this segment is known
-                    None => self.change(ChangeKind::Clear, &[]),
+                    None => self.state.clear(),
                 }
                 Ok(())
             }
@@ -214,20 +191,18 @@ impl CurrentRows {
     /// Applies a row after a change.
     fn add(&mut self, row: Mark, lsn: Option<u64>, scanner: &mut Scanner<'_>) -> Result<(), Failure> {
         let unchanged = self.read_row(row, scanner)?;
-        self.key_bytes.clear();
-        self.value_bytes.clear();
-        write_unsigned(lsn.map_or(0, |lsn| lsn.saturating_add(1)), &mut self.value_bytes);
-        if self.key_width == 0 {
-            self.row.buffers.iter().for_each(|buffer| buffer.write_value(0, &mut self.key_bytes));
-            write_unsigned(1, &mut self.value_bytes);
-            self.change(ChangeKind::Add, &[]);
+        let state = &mut self.state;
+        state.key_bytes.clear();
+        state.value_bytes.clear();
+        state.write_head(lsn);
+        let key_width = state.layout.key_width;
+        let (key, others) = self.row.buffers.split_at(key_width);
+        key.iter().for_each(|buffer| buffer.write_value(0, &mut state.key_bytes));
+        write_columns(others, &mut state.value_bytes);
+        if state.layout.is_counted {
+            state.change(ChangeKind::Add, &[]);
         } else {
-            let others = self.columns.len().saturating_sub(self.key_width);
-            let unchanged = marks_of(&unchanged, self.key_width, others);
-            let (key, others) = self.row.buffers.split_at(self.key_width);
-            key.iter().for_each(|buffer| buffer.write_value(0, &mut self.key_bytes));
-            write_columns(others, &mut self.value_bytes);
-            self.change(ChangeKind::Put, &unchanged);
+            state.change(ChangeKind::Put, &marks_of(&unchanged, key_width, others.len()));
         }
         Ok(())
     }
@@ -235,129 +210,13 @@ impl CurrentRows {
     /// Applies a row before it was deleted.
     fn remove(&mut self, row: Mark, scanner: &mut Scanner<'_>) -> Result<(), Failure> {
         self.key.read(&self.columns, &self.history, self.options, row, scanner)?;
-        self.key_bytes.clear();
-        self.value_bytes.clear();
-        self.key.buffers.iter().for_each(|buffer| buffer.write_value(0, &mut self.key_bytes));
-        let kind = if self.key_width == 0 { ChangeKind::Subtract } else { ChangeKind::Remove };
-        self.change(kind, &[]);
+        let state = &mut self.state;
+        state.key_bytes.clear();
+        state.value_bytes.clear();
+        self.key.buffers.iter().for_each(|buffer| buffer.write_value(0, &mut state.key_bytes));
+        state.change(if state.layout.is_counted { ChangeKind::Subtract } else { ChangeKind::Remove }, &[]);
         Ok(())
     }
-
-    /// Applies a change of the row whose bytes were written.
-    fn change(&mut self, kind: ChangeKind, unchanged: &[u8]) {
-        let change = Change { kind, key: &self.key_bytes, value: &self.value_bytes, unchanged };
-        if let Some(spill) = &mut self.spill
-            && spill.take(self.table.hash(&self.key_bytes), &change)
-        {
-            return;
-        }
-        apply_change(&mut self.table, &change, &self.columns, self.key_width);
-    }
-
-    /// Writes rows to the spill target until those in memory take at most `limit` bytes. To be called after
-    /// each chunk of events; without a target it does nothing.
-    ///
-    /// # Errors
-    /// Those of the target. The rows are lost then.
-    pub async fn spill_beyond(&mut self, limit: usize) -> CodecResult<()> {
-        let Some(spill) = &mut self.spill else { return Ok(()) };
-        spill.write_pending(false).await?;
-        let kind = if self.key_width == 0 { ChangeKind::Add } else { ChangeKind::Put };
-        while self.table.len() > 0
-            && self.table.memory_bytes() + spill.memory_bytes() > limit
-            && spill.spill_half(&mut self.table, kind).await?
-        {}
-        Ok(())
-    }
-
-    /// Takes the next batch of rows, in no particular order; `None` after the last. No events are applied
-    /// after the first call.
-    ///
-    /// # Errors
-    /// Those of the spill target, and `Schema` when the rows cannot be converted to a batch.
-    pub async fn next_batch(&mut self) -> CodecResult<Option<RecordBatch>> {
-        loop {
-            if let Some(batch) = self.next_in_memory()? {
-                return Ok(Some(batch));
-            }
-            let Some(spill) = &mut self.spill else { return Ok(None) };
-            spill.write_pending(true).await?;
-            let Some(partition) = spill.take_partition() else { return Ok(None) };
-            while let Some(piece) = spill.read(partition).await? {
-                let mut piece = piece.as_ref();
-                while !piece.is_empty() {
-                    let change = Change::read(&mut piece).ok_or_else(|| corrupt("a change"))?;
-                    apply_change(&mut self.table, &change, &self.columns, self.key_width);
-                }
-            }
-            self.output = None;
-        }
-    }
-
-    /// Takes all rows of a table without a spill target.
-    ///
-    /// # Errors
-    /// `Schema` when the rows cannot be converted to a batch.
-    pub fn into_batches(mut self) -> CodecResult<Vec<RecordBatch>> {
-        let mut batches = Vec::new();
-        while let Some(batch) = self.next_in_memory()? {
-            batches.push(batch);
-        }
-        Ok(batches)
-    }
-
-    fn next_in_memory(&mut self) -> CodecResult<Option<RecordBatch>> {
-        let output = match &mut self.output {
-            Some(output) => output,
-            None => self.output.insert(Output {
-                rows: self.table.drain(),
-                repeated: None,
-                buffers: RecordPlan::buffers(&self.columns)?,
-            }),
-        };
-        let (mut rows, mut bytes) = (0, 0);
-        let (key_width, truncated) = (self.key_width, self.truncated_lsn);
-        while rows < BATCH_ROWS && bytes < BATCH_BYTES {
-            let buffers = &mut output.buffers;
-            if let Some((row, count)) = &mut output.repeated {
-                read_values(buffers, &mut row.as_slice()).ok_or_else(|| corrupt("a row"))?;
-                (rows, bytes, *count) = (rows + 1, bytes + row.len(), *count - 1);
-                if *count == 0 {
-                    output.repeated = None;
-                }
-                continue;
-            }
-            let read = output.rows.next(|key, mut value| {
-                let lsn = read_unsigned(&mut value)?.checked_sub(1);
-                if truncated.is_some() && lsn <= truncated {
-                    return Some(None);
-                }
-                if key_width == 0 {
-                    let count = read_unsigned(&mut value)?;
-                    return Some((count > 0).then(|| (key.to_vec(), count)));
-                }
-                let (key_buffers, others) = buffers.split_at_mut(key_width);
-                read_values(key_buffers, &mut { key })?;
-                read_columns(others, &mut value)?;
-                (rows, bytes) = (rows + 1, bytes + key.len() + value.len());
-                Some(None)
-            });
-            match read {
-                Some(read) => output.repeated = read.ok_or_else(|| corrupt("a row"))?,
-                None => break,
-            }
-        }
-        if rows == 0 {
-            return Ok(None);
-        }
-        let mut all = batch(&arrow_schema(&self.columns), &mut output.buffers, rows)?;
-        all = all.project(&self.wanted).map_err(|e| CodecError::Schema(e.to_string()))?;
-        Ok(Some(all))
-    }
-}
-
-fn corrupt(what: &str) -> CodecError {
-    CodecError::Schema(format!("{what} of a table's current rows cannot be read back"))
 }
 
 impl RowReader {
@@ -424,9 +283,13 @@ impl RowReader {
 }
 
 /// Returns the log position in the source of a change.
-fn lsn(source: Option<Mark>, scanner: &mut Scanner<'_>) -> Result<Option<u64>, Failure> {
+fn lsn(
+    sources: &mut MemberFinder<1>,
+    source: Option<Mark>,
+    scanner: &mut Scanner<'_>,
+) -> Result<Option<u64>, Failure> {
     let Token::Object = scanner.value_at(source)? else { return Ok(None) };
-    let [lsn] = scanner.members(&["lsn"])?;
+    let [lsn] = sources.find(scanner)?;
     match scanner.value_at(lsn)? {
         Token::Null => Ok(None),
         Token::Number(number) => match number.text.parse() {

@@ -2,7 +2,7 @@
 //! another in pages, and an index of open addressing has eight bytes for each. A row that still fits is
 //! replaced where it is; a page of which little is live any more is moved into others.
 
-use crate::arrow::json::value_bytes::{read_unsigned, write_unsigned};
+use crate::arrow::column_buffer::value_bytes::{read_unsigned, unsigned_len, write_unsigned};
 use std::hash::{BuildHasher, RandomState};
 
 const MIN_PAGE_BYTES: usize = 4 << 10;
@@ -195,11 +195,8 @@ impl RowTable {
     }
 
     fn append(&mut self, key: &[u8], value: &[u8]) -> Location {
-        let mut head = Vec::with_capacity(16);
-        let mut key_length = Vec::with_capacity(8);
-        write_unsigned(key.len() as u64, &mut key_length);
-        write_unsigned(((key_length.len() + key.len() + value.len()) as u64) << 1, &mut head);
-        let size = head.len() + key_length.len() + key.len() + value.len();
+        let body = unsigned_len(key.len() as u64) + key.len() + value.len();
+        let size = unsigned_len((body as u64) << 1) + body;
         let has_room = |page: &Page| {
             page.bytes.len() < MAX_PAGE_BYTES && page.bytes.capacity() - page.bytes.len() >= size
         };
@@ -208,9 +205,10 @@ impl RowTable {
         }
         let Some(page) = self.pages.get_mut(self.tail) else { return Location { page: 0, offset: 0 } };
         let offset = page.bytes.len();
-        for part in [&head, &key_length, key, value] {
-            page.bytes.extend_from_slice(part);
-        }
+        write_unsigned((body as u64) << 1, &mut page.bytes);
+        write_unsigned(key.len() as u64, &mut page.bytes);
+        page.bytes.extend_from_slice(key);
+        page.bytes.extend_from_slice(value);
         page.live += size;
         Location { page: self.tail, offset }
     }

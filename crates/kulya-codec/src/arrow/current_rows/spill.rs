@@ -14,7 +14,7 @@ const PIECE_BYTES: usize = 64 << 10;
 
 /// Where the rows of a table go that do not fit in memory.
 #[async_trait]
-pub trait SpillTarget: Send + Sync {
+pub trait SpillTarget: Send {
     /// Writes the next piece of a partition.
     ///
     /// # Errors

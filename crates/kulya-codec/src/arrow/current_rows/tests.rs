@@ -1,12 +1,14 @@
+use super::changes::Change;
 use super::*;
-use crate::arrow::{ColumnType, columns, primary_key};
+use crate::arrow::{BATCH_ROWS, ColumnType, RowKind, columns, primary_key};
+use arrow::array::{ArrayRef, Int64Array, StringArray};
 use arrow::util::display::array_value_to_string;
 use bytes::Bytes;
 use kulya_schema::SchemaInfo;
 use proptest::prelude::*;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 const PLACEHOLDER: &str = "__debezium_unavailable_value";
 
@@ -38,7 +40,7 @@ fn texts(batches: &[RecordBatch]) -> Vec<String> {
 fn current(columns: &[&str], key: &[&str], events: &[Value]) -> Vec<String> {
     let mut rows = CurrentRows::new(&table(columns), &names(key), None).unwrap();
     for event in events {
-        rows.apply_json(event).unwrap();
+        rows.apply(event.to_string().as_bytes()).unwrap();
     }
     rows.apply(b"").unwrap();
     texts(&rows.into_batches().unwrap())
@@ -68,12 +70,15 @@ fn the_last_row_of_each_key_is_current() {
 #[test]
 fn batches_have_the_wanted_columns() {
     let mut rows = CurrentRows::new(&table(&["a", "id", "b"]), &names(&["id"]), Some(&[2])).unwrap();
-    rows.apply_json(&event("c", Value::Null, json!({ "id": 1, "a": {"x": 1}, "b": "y" }), 1)).unwrap();
-    rows.apply_json(&event("c", Value::Null, json!({ "id": 2, "b": "z" }), 1)).unwrap();
+    rows.apply(
+        event("c", Value::Null, json!({ "id": 1, "a": {"x": 1}, "b": "y" }), 1).to_string().as_bytes(),
+    )
+    .unwrap();
+    rows.apply(event("c", Value::Null, json!({ "id": 2, "b": "z" }), 1).to_string().as_bytes()).unwrap();
     assert_eq!(rows.schema().fields().len(), 1);
     assert_eq!(texts(&rows.into_batches().unwrap()), ["y", "z"]);
     let mut rows = CurrentRows::new(&table(&["a", "id"]), &names(&["id"]), Some(&[])).unwrap();
-    rows.apply_json(&event("c", Value::Null, json!({ "id": 1 }), 1)).unwrap();
+    rows.apply(event("c", Value::Null, json!({ "id": 1 }), 1).to_string().as_bytes()).unwrap();
     let batches = rows.into_batches().unwrap();
     assert_eq!((batches[0].num_rows(), batches[0].num_columns()), (1, 0));
     for (key, wanted) in [("x", 0), ("id", 7)] {
@@ -151,7 +156,7 @@ fn rows_of_older_versions_have_the_present_columns() {
         ("c", "after", json!({ "id": 4 })),
         ("u", "after", json!({ "key": 4, "new": PLACEHOLDER })),
     ] {
-        rows.apply_json(&json!({ "op": op, side: row })).unwrap();
+        rows.apply(json!({ "op": op, side: row }).to_string().as_bytes()).unwrap();
     }
     assert_eq!(texts(&rows.into_batches().unwrap()), ["1|d", "2|", "4|d"]);
 }
@@ -280,6 +285,29 @@ fn changes() -> impl Strategy<Value = (bool, Vec<Value>)> {
     any::<bool>().prop_flat_map(|has_key| (Just(has_key), prop::collection::vec(change(has_key), 0..300)))
 }
 
+/// Returns rows as a batch.
+fn batch(rows: &[(i64, Option<String>, u8)]) -> RecordBatch {
+    let ids: ArrayRef = Arc::new(rows.iter().map(|(id, ..)| Some(*id)).collect::<Int64Array>());
+    let texts: ArrayRef = Arc::new(rows.iter().map(|(_, text, _)| text.clone()).collect::<StringArray>());
+    RecordBatch::try_from_iter_with_nullable([("id", ids, true), ("text", texts, true)]).unwrap()
+}
+
+#[test]
+fn an_update_of_a_key_removes_the_row_of_the_former_key() {
+    let rows = [(1, Some("a".to_owned()), 0), (1, None, 0), (2, Some("b".to_owned()), 0), (2, None, 0)];
+    let kinds = [RowKind::Insert, RowKind::UpdateBefore, RowKind::UpdateAfter, RowKind::UpdateBefore];
+    for (count, expected) in [(1, &["1|a"][..]), (2, &[]), (3, &["2|b"]), (4, &[])] {
+        let mut state = RowState::new(&batch(&[]).schema(), RowIdentity::Key(&[0]), &[0, 1]).unwrap();
+        state.apply(&batch(&rows[..count]), Some(&kinds[..count])).unwrap();
+        assert_eq!(texts(&state.into_batches().unwrap()), expected, "{count} rows");
+    }
+    let mut state = RowState::new(&batch(&[]).schema(), RowIdentity::Key(&[0]), &[0]).unwrap();
+    state.apply(&batch(&rows[..1]), None).unwrap();
+    state.clear();
+    assert!(state.into_batches().unwrap().is_empty());
+    RowState::new(&batch(&[]).schema(), RowIdentity::Key(&[0]), &[2]).unwrap_err();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
@@ -294,22 +322,74 @@ proptest! {
         let found = runtime.block_on(async {
             for (number, event) in events.iter().enumerate() {
                 reference.apply(event);
-                rows.apply_json(event).unwrap();
+                rows.apply(event.to_string().as_bytes()).unwrap();
                 if number % 64 == 63 {
-                    rows.spill_beyond(4000).await.unwrap();
+                    rows.state().spill_beyond(4000).await.unwrap();
                     if spills {
-                        assert!(rows.memory_bytes() < 80_000);
+                        assert!(rows.state().memory_bytes() < 80_000);
                     }
                 }
             }
             let mut batches = Vec::new();
-            while let Some(batch) = rows.next_batch().await.unwrap() {
+            while let Some(batch) = rows.state().next_batch().await.unwrap() {
                 batches.push(batch);
             }
-            assert!(rows.next_batch().await.unwrap().is_none());
+            assert!(rows.state().next_batch().await.unwrap().is_none());
             texts(&batches)
         });
         prop_assert_eq!(found, reference.texts());
+    }
+
+    #[test]
+    fn rows_that_batches_leave_are_those_of_maps(
+        is_keyed: bool,
+        spills: bool,
+        rows in prop::collection::vec((0_i64..60, prop::option::of("[a-c]{0,30}"), 0..6_u8), 0..600),
+    ) {
+        let schema = batch(&[]).schema();
+        let identity = if is_keyed { RowIdentity::Key(&[0]) } else { RowIdentity::Columns(&[0]) };
+        let mut state = RowState::new(&schema, identity, &[1, 0]).unwrap();
+        if spills {
+            state = state.with_spill(Box::<Pieces>::default());
+        }
+        let mut reference: BTreeMap<i64, (Option<String>, u64)> = BTreeMap::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let found = runtime.block_on(async {
+            for rows in rows.chunks(50) {
+                let kind = |kind: u8| match kind {
+                    0 | 1 => RowKind::Insert,
+                    2 | 3 => RowKind::UpdateAfter,
+                    4 => RowKind::Delete,
+                    _ if is_keyed => RowKind::Delete,
+                    _ => RowKind::UpdateBefore,
+                };
+                let kinds: Vec<RowKind> = rows.iter().map(|(.., number)| kind(*number)).collect();
+                for ((id, text, _), kind) in rows.iter().zip(&kinds) {
+                    let count = reference.get(id).map_or(0, |(_, count)| *count);
+                    match (kind.is_addition(), count) {
+                        (true, _) => {
+                            let count = if is_keyed { 1 } else { count + 1 };
+                            reference.insert(*id, (text.clone(), count));
+                        }
+                        (false, 0 | 1) => drop(reference.remove(id)),
+                        (false, _) => reference.get_mut(id).unwrap().1 -= 1,
+                    }
+                }
+                state.apply(&batch(rows), Some(&kinds)).unwrap();
+                state.spill_beyond(4000).await.unwrap();
+            }
+            let mut batches = Vec::new();
+            while let Some(batch) = state.next_batch().await.unwrap() {
+                batches.push(batch);
+            }
+            texts(&batches)
+        });
+        let text = |(id, (text, count)): (i64, (Option<String>, u64))| {
+            vec![format!("{}|{id}", text.unwrap_or_default()); usize::try_from(count).unwrap()]
+        };
+        let mut expected: Vec<String> = reference.into_iter().flat_map(text).collect();
+        expected.sort();
+        prop_assert_eq!(found, expected);
     }
 
     #[test]

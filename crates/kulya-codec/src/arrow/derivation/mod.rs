@@ -1,13 +1,15 @@
-//! Registry schemas of a table's columns, byte for byte as Flink derives them: its writers look for exactly
-//! these schemas in a group, and fail when they are not there.
+//! Registry schemas of a table's columns: of Avro and JSON byte for byte as Flink derives them, because its
+//! writers look for exactly these schemas in a group, and fail when they are not there.
 
 mod avro;
 mod json;
+mod protobuf;
 #[cfg(test)]
 mod tests;
 
 pub use avro::{FLINK_RECORD_NAME, TimestampMapping, avro_envelope_schema, avro_schema};
 pub use json::json_schema;
+pub use protobuf::{PROTOBUF_MESSAGE_NAME, protobuf_schema};
 
 use crate::CodecError;
 

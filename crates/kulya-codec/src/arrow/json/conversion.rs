@@ -1,12 +1,12 @@
 //! Conversion of one JSON scalar to a column's value: by the representations of schema-derived tables
 //! ([`ColumnType`]), or by the rules of Flink's format `json`.
 
-use super::buffers::{BytesBuffer, ColumnBuffer, Values};
 use super::datetime::{self, Instant};
 use super::number::decimal;
 use super::scanner::Token;
 use crate::arrow::TimestampFormat;
 use crate::arrow::column::ColumnType;
+use crate::arrow::column_buffer::{BytesBuffer, ColumnBuffer, Values};
 use crate::arrow::decimal as unscaled;
 use arrow::datatypes::{DataType, TimeUnit};
 use base64::Engine;
@@ -138,7 +138,7 @@ pub(super) fn append_flink(
             values.push(in_unit(Instant { seconds: seconds.into(), nanos: 0 }, *unit)?);
         }
         (Values::Int64(values), DataType::Timestamp(unit, zone)) => {
-            let instant = datetime::flink_timestamp(&text(token)?, format, zone.is_some())?;
+            let instant = datetime::flink_timestamp(text(token)?.as_bytes(), format, zone.is_some())?;
             values.push(in_unit(instant, *unit)?);
         }
         (Values::Int64(values), _) => values.push(integer()?),
@@ -183,7 +183,8 @@ fn java_float(text: &str) -> Option<&str> {
     .then_some(text)
 }
 
-fn in_unit(instant: Instant, unit: TimeUnit) -> Option<i64> {
+#[inline]
+pub(super) fn in_unit(instant: Instant, unit: TimeUnit) -> Option<i64> {
     let (per_second, nanos) = match unit {
         TimeUnit::Second => (1, 1_000_000_000),
         TimeUnit::Millisecond => (1_000, 1_000_000),

@@ -152,8 +152,8 @@ pub(super) fn flink_time(text: &str) -> Option<u32> {
 }
 
 /// Reads a timestamp of a Flink table; one with a local time zone must end in `Z`, another must not.
-pub(super) fn flink_timestamp(text: &str, format: TimestampFormat, has_zone: bool) -> Option<Instant> {
-    let (days, rest) = split_iso_date(text.as_bytes())?;
+pub(super) fn flink_timestamp(text: &[u8], format: TimestampFormat, has_zone: bool) -> Option<Instant> {
+    let (days, rest) = split_iso_date(text)?;
     let rest = match format {
         TimestampFormat::Sql => rest.strip_prefix(b" ")?,
         TimestampFormat::Iso8601 => rest.strip_prefix(b"T")?,
@@ -201,8 +201,8 @@ mod tests {
 
     #[test]
     fn flink_timestamps_are_strict() {
-        let seconds = |text, format, has_zone| {
-            flink_timestamp(text, format, has_zone).map(|instant| (instant.seconds, instant.nanos))
+        let seconds = |text: &str, format, has_zone| {
+            flink_timestamp(text.as_bytes(), format, has_zone).map(|instant| (instant.seconds, instant.nanos))
         };
         let (sql, iso) = (TimestampFormat::Sql, TimestampFormat::Iso8601);
         assert_eq!(seconds("1970-01-02 00:00:01.5", sql, false), Some((86_401, 500_000_000)));

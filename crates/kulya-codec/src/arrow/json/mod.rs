@@ -2,37 +2,34 @@
 //! values are appended to the columns' buffers; other values are skipped. A failed event's values are
 //! removed again.
 //!
-//! - `scanner`, `number`, `datetime`: tokens of JSON text, and the texts of numbers and times;
-//! - `buffers`: the values of a column, and compact bytes of one value;
-//! - `conversion`, `plan`: which value becomes which;
-//! - [`JsonRows`]: payloads to batches; [`JsonBatchDecoder`]: events with a header.
+//! - `scanner`, `number`, `datetime`: tokens of JSON text, and the texts of numbers and times; `structure`:
+//!   the end of what is skipped;
+//! - `plan`, `conversion`, `plain`, `shape`: which value becomes which;
+//! - [`JsonRows`]: payloads to batches.
 
-pub(super) mod buffers;
 mod conversion;
 mod datetime;
-mod events;
 mod number;
 mod payloads;
+mod plain;
 pub(super) mod plan;
 pub(super) mod scanner;
+pub(super) mod shape;
+mod structure;
 #[cfg(test)]
 mod tests;
-pub(super) mod value_bytes;
 #[cfg(test)]
 mod values;
 
-pub use events::JsonBatchDecoder;
 pub use plan::FlinkJsonOptions;
 
 use super::batch_decoder::{BatchDecoder, Decoded, DecodedBatch};
 use super::column::{Column, ColumnType, arrow_schema};
+use super::column_buffer::ColumnBuffer;
 use super::{BATCH_BYTES, BATCH_ROWS};
 use crate::deserializer::{MAX_VALUE_BYTES, strip_padding};
 use crate::{CodecError, CodecResult};
-use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
-use buffers::ColumnBuffer;
-use bytes::Bytes;
 use kulya_schema::json_memory_bytes;
 use plan::{EventContext, Failure, RecordPlan};
 use scanner::{Grammar, Scanner, Token};
@@ -211,7 +208,12 @@ fn has_long_texts(kind: &ColumnType) -> bool {
 /// Returns the text of a payload without a Java writer's padding, if its values are of a bounded size.
 pub(super) fn text(payload: &[u8]) -> Result<&str, Failure> {
     let failed = |e: &dyn std::fmt::Display| Failure::Event(e.to_string());
-    let text = std::str::from_utf8(strip_padding(payload)).map_err(|e| failed(&e))?;
+    let payload = strip_padding(payload);
+    let text = match simdutf8::basic::from_utf8(payload) {
+        Ok(text) => text,
+        // says where it is not UTF-8
+        Err(_) => std::str::from_utf8(payload).map_err(|e| failed(&e))?,
+    };
     if text.len() > SMALL_EVENT_BYTES {
         json_memory_bytes(text, MAX_VALUE_BYTES).map_err(|e| failed(&e))?;
     }
@@ -223,7 +225,7 @@ impl BatchDecoder for JsonRows {
         Arc::clone(&self.schema)
     }
 
-    fn decode(&mut self, events: &[Bytes], number: u64) -> Decoded {
+    fn decode(&mut self, events: &[&[u8]], number: u64) -> Decoded {
         Decoded::one_by_one(self, (events, number), Self::is_full, |rows, event, number| {
             rows.push(event, number)
         })
@@ -236,18 +238,11 @@ impl BatchDecoder for JsonRows {
             return Ok(None);
         }
         let events = self.numbers.as_mut().map(std::mem::take);
-        Ok(Some(DecodedBatch { rows: batch(&self.schema, &mut self.buffers, rows)?, kinds: None, events }))
+        Ok(Some(DecodedBatch {
+            rows: ColumnBuffer::finish_all(&mut self.buffers, &self.schema, rows)?,
+            kinds: None,
+            events,
+            clears: false,
+        }))
     }
-}
-
-/// Takes the values of buffers as a batch.
-pub(super) fn batch(
-    schema: &SchemaRef,
-    buffers: &mut [ColumnBuffer],
-    rows: usize,
-) -> CodecResult<RecordBatch> {
-    let arrays = buffers.iter_mut().map(ColumnBuffer::finish).collect::<CodecResult<Vec<_>>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)
-        .map_err(|e| CodecError::Schema(format!("converting rows to a batch failed: {e}")))
 }

@@ -68,6 +68,29 @@ impl NumberScan {
     }
 }
 
+impl NumberScan {
+    /// Returns the integer, if it is one of at most 18 digits.
+    #[inline]
+    pub(super) fn short_integer(&self) -> Option<i64> {
+        if self.fraction > 0 || self.has_exponent || self.digits > 18 {
+            return None;
+        }
+        let value = self.mantissa as i64;
+        Some(if self.is_negative { -value } else { value })
+    }
+
+    /// Returns the nearest float, if it has at most 15 digits and no exponent.
+    #[inline]
+    pub(super) fn short_float(&self) -> Option<f64> {
+        if self.digits > 15 || self.has_exponent {
+            return None;
+        }
+        // both are exact, so that the quotient is rounded once
+        let value = self.mantissa as f64 / POWERS.get(self.fraction as usize)?;
+        Some(if self.is_negative { -value } else { value })
+    }
+}
+
 impl Number<'_> {
     /// Returns whether the number has neither a fraction nor an exponent.
     #[inline]
@@ -78,29 +101,16 @@ impl Number<'_> {
     /// Returns the integer; `None` for other numbers, even `1.0`, and beyond 64 bits.
     #[inline]
     pub(in crate::arrow) fn integer(&self) -> Option<i64> {
-        if !self.is_integer() {
-            return None;
-        }
-        if self.scan.digits > 18 {
+        if self.is_integer() && self.scan.digits > 18 {
             return self.text.parse().ok();
         }
-        let value = self.scan.mantissa as i64;
-        Some(if self.scan.is_negative { -value } else { value })
+        self.scan.short_integer()
     }
 
     /// Returns the nearest float.
     #[inline]
     pub(in crate::arrow) fn float(&self) -> f64 {
-        let scan = &self.scan;
-        // both are exact, so that the quotient is rounded once
-        if scan.digits <= 15
-            && !scan.has_exponent
-            && let Some(power) = POWERS.get(scan.fraction as usize)
-        {
-            let value = scan.mantissa as f64 / power;
-            return if scan.is_negative { -value } else { value };
-        }
-        self.text.parse().unwrap_or(f64::NAN)
+        self.scan.short_float().unwrap_or_else(|| self.text.parse().unwrap_or(f64::NAN))
     }
 
     pub(super) fn is_in_range(&self) -> bool {
@@ -148,6 +158,22 @@ pub(in crate::arrow) fn decimal(text: &str, precision: u8, scale: i8) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn integers_of_any_length_are_short_or_not() {
+        for (text, expected) in [
+            ("-999999999999999999", Some(-999_999_999_999_999_999)),
+            ("9223372036854775807", None),
+            ("-9223372036854775808", None),
+            ("-92233720368547758080", None),
+        ] {
+            assert_eq!(
+                NumberScan::of(text.as_bytes()).and_then(|scan| scan.short_integer()),
+                expected,
+                "{text}"
+            );
+        }
+    }
 
     #[test]
     fn decimals_are_rounded_half_up() {

@@ -35,6 +35,6 @@ impl PayloadDecoder for JsonRows {
 
     fn flush(&mut self) -> CodecResult<Option<PayloadRows>> {
         let batch = BatchDecoder::flush(self)?;
-        Ok(batch.map(|batch| PayloadRows { rows: batch.rows, kinds: batch.kinds }))
+        Ok(batch.map(|batch| PayloadRows { rows: batch.rows, kinds: batch.kinds, clears: batch.clears }))
     }
 }

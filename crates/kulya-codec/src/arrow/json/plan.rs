@@ -1,11 +1,13 @@
 //! The plan by which objects become rows: the member of each column, and how its value is converted. The
 //! order of members in the last objects is remembered, so that a member is usually found by one comparison.
 
-use super::buffers::{ColumnBuffer, Values};
 use super::conversion::{append_derived, append_flink};
+use super::plain::PlainKind;
 use super::scanner::{Mark, Scanner, SyntaxError, Token};
+use super::shape::Shape;
 use crate::arrow::TimestampFormat;
 use crate::arrow::column::{Column, ColumnType};
+use crate::arrow::column_buffer::{ColumnBuffer, Values};
 use crate::{CodecError, CodecResult};
 use arrow::datatypes::{DataType, Field};
 use std::collections::HashMap;
@@ -46,6 +48,8 @@ pub(in crate::arrow) struct UnchangedValues {
     pub(in crate::arrow) columns: Vec<usize>,
 }
 
+/// The size of the shortest text that stands for a value that was not changed.
+const MIN_UNCHANGED_BYTES: usize = 28;
 /// The maximum number of values of one event.
 const MAX_EVENT_VALUES: usize = 8_000_000;
 
@@ -151,11 +155,11 @@ impl Conversion {
     ) -> Result<(), Failure> {
         let appended = match self {
             Self::Derived(kind) => {
-                scanner.skip_rest(token)?;
+                scanner.check_rest(token)?;
                 append_derived(kind, buffer, token, scanner.since(mark))
             }
             Self::Flink => {
-                scanner.skip_rest(token)?;
+                scanner.check_rest(token)?;
                 append_flink(buffer, token, scanner.since(mark), cx.options.timestamp_format)
             }
             Self::DerivedList(item) => {
@@ -314,6 +318,7 @@ pub(in crate::arrow) struct RecordPlan {
     by_name: HashMap<String, usize>,
     /// The members of the last objects, in their order.
     remembered: Vec<RememberedMember>,
+    shape: Shape,
 }
 
 #[derive(Debug)]
@@ -321,6 +326,8 @@ struct ColumnPlan {
     name: String,
     is_nullable: bool,
     conversion: Conversion,
+    /// The values that need no conversion.
+    plain: PlainKind,
 }
 
 #[derive(Debug)]
@@ -341,9 +348,15 @@ impl RecordPlan {
             let conversion = Conversion::new(&column.kind).ok_or_else(|| unsupported(column))?;
             by_name.insert(column.name.clone(), index);
             let (name, is_nullable) = (column.name.clone(), column.nullable);
-            plans.push(ColumnPlan { name, is_nullable, conversion });
+            let plain = PlainKind::of(&column.kind);
+            plans.push(ColumnPlan { name, is_nullable, conversion, plain });
         }
-        Ok(Self { columns: plans, by_name, remembered: Vec::new() })
+        Ok(Self { columns: plans, by_name, remembered: Vec::new(), shape: Shape::default() })
+    }
+
+    /// Returns the position of a column.
+    pub(in crate::arrow) fn position(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
     }
 
     /// Creates the buffers of the columns.
@@ -406,6 +419,12 @@ impl RecordPlan {
         scanner: &mut Scanner<'_>,
         cx: &mut EventContext,
     ) -> Result<(), Failure> {
+        // a shape says nothing of the columns that another object has filled
+        let uses_shape = kept.is_empty();
+        let begin = scanner.position();
+        if uses_shape && self.fill_by_shape(buffers, row, scanner, cx) {
+            return Ok(());
+        }
         let (mut next, mut is_first) = (0, true);
         while scanner.member(is_first)? {
             is_first = false;
@@ -429,7 +448,56 @@ impl RecordPlan {
                 problems.push((index, problem));
             }
         }
+        if uses_shape {
+            self.shape.miss(scanner, begin, |name| self.by_name.get(name).copied());
+        }
         Ok(())
+    }
+
+    /// Appends the values of an object that has the shape of the last ones; returns `false` if it has not, or
+    /// a value is not as it should be, and nothing has been read.
+    #[inline]
+    fn fill_by_shape(
+        &mut self,
+        buffers: &mut [ColumnBuffer],
+        row: usize,
+        scanner: &mut Scanner<'_>,
+        cx: &mut EventContext,
+    ) -> bool {
+        let members = self.shape.members();
+        if members.is_empty() {
+            return false;
+        }
+        let (mark, values_left) = (scanner.position(), cx.values_left);
+        let mut has_shape = true;
+        for member in members {
+            has_shape = member.read_before(scanner);
+            if has_shape {
+                has_shape = match member.column {
+                    None => scanner.skip().is_ok(),
+                    Some(index) => match (self.columns.get_mut(index), buffers.get_mut(index)) {
+                        (Some(column), Some(buffer)) => {
+                            matches!(column.append(index, buffer, scanner, cx), Ok(None))
+                        }
+                        _ => false,
+                    },
+                };
+            }
+            if !has_shape {
+                break;
+            }
+        }
+        if has_shape && self.shape.read_end(scanner) {
+            self.shape.hit();
+            return true;
+        }
+        scanner.rewind(mark);
+        cx.values_left = values_left;
+        buffers.iter_mut().for_each(|buffer| buffer.truncate(row));
+        if let Some(unchanged) = &mut cx.unchanged {
+            unchanged.columns.clear();
+        }
+        false
     }
 
     /// Completes a row by nulls for what is missing.
@@ -500,6 +568,13 @@ impl ColumnPlan {
         scanner: &mut Scanner<'_>,
         cx: &mut EventContext,
     ) -> Result<Option<Problem>, Failure> {
+        // a longer text may stand for a value that was not changed
+        let max_text = if cx.unchanged.is_some() { MIN_UNCHANGED_BYTES } else { usize::MAX };
+        if self.plain != PlainKind::None
+            && scanner.append_plain(self.plain, buffer, max_text, cx.options.timestamp_format)
+        {
+            return Ok(None);
+        }
         let mark = scanner.mark();
         let token = scanner.value()?;
         if token == Token::Null {

@@ -1,8 +1,9 @@
 //! A scanner of JSON text that builds no values: it returns one token at a time, and skips values that are
-//! not wanted. All text is checked, skipped text too, so that what is an error does not depend on the
-//! projection.
+//! not wanted. By the strict grammar all text is checked, skipped text too, so that what is an error does not
+//! depend on the projection. By the lenient one the brackets and quotes of skipped arrays and objects are.
 
 use super::number::{Number, NumberScan};
+use super::structure::container_end;
 use std::borrow::Cow;
 
 /// Most nested arrays and objects, as `serde_json` accepts.
@@ -13,7 +14,8 @@ const MAX_DEPTH: usize = 127;
 pub(in crate::arrow) enum Grammar {
     /// RFC 8259, with numbers in the range of 64-bit floats.
     Strict,
-    /// As Flink reads it: control characters in strings, and numbers of any size.
+    /// As Flink reads it: control characters in strings, and numbers of any size. Of arrays and objects that
+    /// are skipped only where they end is looked at.
     Lenient,
 }
 
@@ -99,8 +101,8 @@ pub(in crate::arrow) struct Mark {
 #[derive(Debug)]
 pub(in crate::arrow) struct Scanner<'a> {
     text: &'a str,
-    bytes: &'a [u8],
-    at: usize,
+    pub(super) bytes: &'a [u8],
+    pub(super) at: usize,
     depth: usize,
     grammar: Grammar,
 }
@@ -113,6 +115,12 @@ impl<'a> Scanner<'a> {
     /// Returns the position before the next value.
     pub(in crate::arrow) fn mark(&mut self) -> Mark {
         self.skip_whitespace();
+        Mark { at: self.at, depth: self.depth }
+    }
+
+    /// Returns the position, before whitespace.
+    #[inline]
+    pub(super) fn position(&self) -> Mark {
         Mark { at: self.at, depth: self.depth }
     }
 
@@ -135,7 +143,7 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    fn skip_whitespace(&mut self) {
+    pub(super) fn skip_whitespace(&mut self) {
         while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
             self.at += 1;
         }
@@ -193,6 +201,12 @@ impl<'a> Scanner<'a> {
 
     fn leave(&mut self) {
         self.at += 1;
+        self.leave_read();
+    }
+
+    /// Leaves a container whose last bracket has been read.
+    #[inline]
+    pub(super) fn leave_read(&mut self) {
         self.depth = self.depth.saturating_sub(1);
     }
 
@@ -315,10 +329,35 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Skips the rest of a container. `open` has a bit for each open one, the innermost lowest: whether it
+    /// Checks the rest of a value after its first token, in any grammar.
+    #[inline]
+    pub(in crate::arrow) fn check_rest(&mut self, token: &Token<'_>) -> ScanResult<()> {
+        match token {
+            Token::Array => self.check_items(0),
+            Token::Object => self.check_items(1),
+            _ => Ok(()),
+        }
+    }
+
+    /// Skips the rest of a container, which is an object if `kind` is 1.
+    fn skip_items(&mut self, kind: u128) -> ScanResult<()> {
+        if self.grammar == Grammar::Strict {
+            return self.check_items(kind);
+        }
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let Some(length) = container_end(rest) else {
+            self.at = self.bytes.len();
+            return self.error("EOF in an array or object");
+        };
+        self.at += length;
+        self.depth = self.depth.saturating_sub(1);
+        Ok(())
+    }
+
+    /// Checks the rest of a container. `open` has a bit for each open one, the innermost lowest: whether it
     /// is an object.
-    fn skip_items(&mut self, mut open: u128) -> ScanResult<()> {
-        let outer = self.depth - 1;
+    fn check_items(&mut self, mut open: u128) -> ScanResult<()> {
+        let outer = self.depth.saturating_sub(1);
         let mut is_first = true;
         loop {
             let is_object = open & 1 == 1;
@@ -370,6 +409,26 @@ impl<'a> Scanner<'a> {
         let has_escapes = self.string_end()?;
         let raw = self.text.get(start..self.at - 1).unwrap_or_default();
         Ok(Text { raw, has_escapes })
+    }
+
+    /// Returns the next value if it is a string without escapes and control characters, which is not read.
+    #[inline]
+    pub(super) fn plain_text(&self) -> Option<&'a [u8]> {
+        let text = self.bytes.get(self.at..)?.strip_prefix(b"\"")?;
+        let mut end = 0;
+        while let Some(word) = text.get(end..).and_then(<[u8]>::first_chunk::<8>) {
+            let special = special_bytes(u64::from_le_bytes(*word));
+            if special != 0 {
+                end += special.trailing_zeros() as usize / 8;
+                break;
+            }
+            end += 8;
+        }
+        let is_plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+        while text.get(end).copied().is_some_and(is_plain) {
+            end += 1;
+        }
+        text.get(..end).filter(|_| text.get(end) == Some(&b'"'))
     }
 
     /// Skips the rest of a string, and returns whether it has escapes.

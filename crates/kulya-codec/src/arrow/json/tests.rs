@@ -1,7 +1,7 @@
 use super::values::rows_to_batch;
 use super::*;
 use crate::arrow::columns;
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use arrow::util::display::array_value_to_string;
 use kulya_schema::SchemaInfo;
@@ -231,7 +231,7 @@ proptest! {
             prop_assert!(input.is_empty());
         }
         if let Some(found) = rows.flush().unwrap() {
-            prop_assert_eq!(batch(&rows.schema, &mut copies, found.rows.num_rows()).unwrap(), found.rows);
+            prop_assert_eq!(ColumnBuffer::finish_all(&mut copies, &rows.schema, found.rows.num_rows()).unwrap(), found.rows);
         }
     }
 
@@ -318,7 +318,7 @@ fn flink_schema() -> Schema {
         Field::new("day", DataType::Date32, true),
         Field::new("at", DataType::Time32(TimeUnit::Millisecond), true),
         Field::new("ts", timestamp(None), true),
-        Field::new("ltz", timestamp(Some("UTC")), true),
+        Field::new("ltz", timestamp(Some("+00:00")), true),
         Field::new("list", DataType::List(Arc::new(Field::new("item", DataType::Int32, true))), true),
         Field::new("map", entries(Field::new("value", DataType::Int32, true)), true),
         Field::new("row", row, true),
@@ -448,11 +448,12 @@ fn flink_events_that_give_other_than_one_row() {
 fn a_full_batch_is_flushed_before_more_is_decoded() {
     let schema = Schema::new(vec![Field::new("n", DataType::Int32, true)]);
     let mut rows = JsonRows::flink(&flink_columns(&schema), FlinkJsonOptions::default()).unwrap();
-    let events: Vec<Bytes> = (0..BATCH_ROWS + 2).map(|n| Bytes::from(format!("{{\"n\":{n}}}"))).collect();
+    let events: Vec<String> = (0..BATCH_ROWS + 2).map(|n| format!("{{\"n\":{n}}}")).collect();
+    let events: Vec<&[u8]> = events.iter().map(String::as_bytes).collect();
     let decoded = rows.decode(&events, 0);
     assert_eq!((decoded.count, decoded.failed.is_none()), (BATCH_ROWS, true));
     assert_eq!(rows.flush().unwrap().unwrap().rows.num_rows(), BATCH_ROWS);
-    let decoded = rows.decode(&[Bytes::from("{}"), Bytes::from("{"), Bytes::from("{}")], 0);
+    let decoded = rows.decode(&[b"{}", b"{", b"{}"], 0);
     assert_eq!((decoded.count, decoded.failed.is_some()), (1, true));
     assert_eq!(rows.flush().unwrap().unwrap().rows.num_rows(), 1, "a failed event leaves no row");
 }

@@ -44,6 +44,8 @@ pub struct PayloadRows {
     pub rows: RecordBatch,
     /// Their kinds; `None` if all are inserted.
     pub kinds: Option<Vec<RowKind>>,
+    /// Whether the table was truncated: no row of the batches before this one is left.
+    pub clears: bool,
 }
 
 impl<P: PayloadDecoder + ?Sized> PayloadDecoder for Box<P> {
@@ -76,8 +78,12 @@ impl EventNumbers {
     }
 
     fn flush<P: PayloadDecoder>(&mut self, payloads: &mut P) -> CodecResult<Option<DecodedBatch>> {
-        let events = self.0.as_mut().map(std::mem::take);
-        let batch = payloads.flush()?;
-        Ok(batch.map(|batch| DecodedBatch { rows: batch.rows, kinds: batch.kinds, events }))
+        let mut events = self.0.as_mut().map(std::mem::take);
+        let Some(PayloadRows { rows, kinds, clears }) = payloads.flush()? else { return Ok(None) };
+        if let Some(events) = &mut events {
+            // those of rows that a truncate has removed are first
+            events.drain(..events.len().saturating_sub(rows.num_rows()));
+        }
+        Ok(Some(DecodedBatch { rows, kinds, events, clears }))
     }
 }

@@ -5,7 +5,6 @@ use crate::arrow::{BatchDecoder, Decoded, DecodedBatch};
 use crate::{CodecError, CodecResult};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use bytes::Bytes;
 use kulya_schema::{CodecType, EncodingInfo, Format, SchemaInfo, VersionInfo, canonicalize};
 
 /// Decodes events without a header, all written with one schema and no codec: Flink's formats `avro`,
@@ -52,7 +51,7 @@ impl<P: PayloadDecoder> BatchDecoder for PlainDecoder<P> {
         self.payloads.schema()
     }
 
-    fn decode(&mut self, events: &[Bytes], number: u64) -> Decoded {
+    fn decode(&mut self, events: &[&[u8]], number: u64) -> Decoded {
         let is_full = |decoder: &Self| decoder.payloads.is_full();
         Decoded::one_by_one(self, (events, number), is_full, |decoder, event, number| {
             let rows = decoder.payloads.decode(event, &decoder.encoding)?;

@@ -9,7 +9,6 @@ use crate::{
 };
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use bytes::Bytes;
 use kulya_schema::{EncodingId, EncodingInfo, GroupId};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -89,7 +88,7 @@ impl<P: PayloadDecoder> BatchDecoder for RegistryDecoder<P> {
         self.payloads.schema()
     }
 
-    async fn prepare(&mut self, events: &[Bytes]) -> CodecResult<()> {
+    async fn prepare(&mut self, events: &[&[u8]]) -> CodecResult<()> {
         // an id without an encoding may get one later
         self.missing.clear();
         let mut last = None;
@@ -112,7 +111,7 @@ impl<P: PayloadDecoder> BatchDecoder for RegistryDecoder<P> {
         Ok(())
     }
 
-    fn decode(&mut self, events: &[Bytes], number: u64) -> Decoded {
+    fn decode(&mut self, events: &[&[u8]], number: u64) -> Decoded {
         let is_full = |decoder: &Self| decoder.payloads.is_full();
         Decoded::one_by_one(self, (events, number), is_full, |decoder, event, number| {
             let rows = decoder.event(event)?;

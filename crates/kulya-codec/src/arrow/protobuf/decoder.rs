@@ -112,8 +112,7 @@ impl PayloadDecoder for ProtobufPayloads {
         if rows == 0 {
             return Ok(None);
         }
-        let batch = ColumnBuffer::finish_all(&mut self.columns, &self.schema, rows)
-            .map_err(|e| CodecError::Schema(format!("converting Protobuf rows failed: {e}")))?;
-        Ok(Some(PayloadRows { rows: batch, kinds: None }))
+        let batch = ColumnBuffer::finish_all(&mut self.columns, &self.schema, rows)?;
+        Ok(Some(PayloadRows { rows: batch, kinds: None, clears: false }))
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct FieldPlan {
 }
 
 pub(super) enum Shape {
+    /// The message has no such field: the column was added later.
+    Missing,
     Single(ValuePlan, Absent),
     List(ValuePlan, AbsentItems),
     Map(Box<[(ValuePlan, Absent); 2]>, AbsentItems),
@@ -131,10 +133,16 @@ impl MessagePlan {
         let mut fields = Vec::with_capacity(columns.len());
         for (position, column) in columns.iter().enumerate() {
             let failed = |reason: String| format!("column {}: {reason}", column.name());
-            let field = message
-                .get_field_by_name(column.name())
-                .ok_or_else(|| failed(format!("message {} has no such field", message.full_name())))?;
-            let shape = Shape::new(&field, column.data_type(), options).map_err(failed)?;
+            let field = match message.get_field_by_name(column.name()) {
+                Some(field) => field,
+                None if column.is_nullable() => {
+                    let (name, is_nullable) = (column.name().clone(), true);
+                    fields.push(FieldPlan { name, shape: Shape::Missing, oneof: None, is_nullable });
+                    continue;
+                }
+                None => return Err(failed(format!("message {} has no such field", message.full_name()))),
+            };
+            let shape = Shape::new(&field, column, options).map_err(failed)?;
             if let Some(Lookup::Column(_)) = lookup.insert(field.number(), Lookup::Column(position)) {
                 return Err(failed("there are two columns of this name".to_owned()));
             }
@@ -162,8 +170,10 @@ impl MessagePlan {
 }
 
 impl Shape {
-    fn new(field: &FieldDescriptor, target: &DataType, options: &ProtobufOptions) -> Result<Self, String> {
-        let items = if options.read_default_values { AbsentItems::Empty } else { AbsentItems::Null };
+    fn new(field: &FieldDescriptor, column: &Field, options: &ProtobufOptions) -> Result<Self, String> {
+        let target = column.data_type();
+        let is_empty = options.read_default_values || !column.is_nullable();
+        let items = if is_empty { AbsentItems::Empty } else { AbsentItems::Null };
         if field.is_map() {
             let (Kind::Message(entry), Some([key, value])) = (field.kind(), entry_fields(target)) else {
                 return Err(format!("the field is a map, but the column is {target}"));

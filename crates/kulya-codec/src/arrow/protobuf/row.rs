@@ -86,6 +86,8 @@ fn slots<'a>(plan: &MessagePlan, parts: impl Iterator<Item = &'a [u8]>) -> Resul
 
 fn check_wire_type(shape: &Shape, raw: Raw<'_>) -> Result<(), String> {
     let (plan, is_list) = match shape {
+        // no field has it
+        Shape::Missing => return Ok(()),
         Shape::Single(plan, _) => (plan, false),
         Shape::List(plan, _) => (plan, true),
         Shape::Map(..) => (&ValuePlan::Bytes, false),
@@ -113,6 +115,10 @@ fn push_field(
 ) -> Result<(), String> {
     count(values)?;
     match (&field.shape, slot) {
+        (Shape::Missing, _) => {
+            column.push_null();
+            Ok(())
+        }
         (Shape::Single(plan, absent), Slot::Empty) => push_absent(plan, absent, column, values),
         (Shape::Single(plan, _), Slot::Last(raw)) => push_value(plan, &[raw], column, values),
         (Shape::Single(plan, _), Slot::All(raws)) => push_value(plan, &raws, column, values),
@@ -131,13 +137,13 @@ fn push_field(
             if items.len() == before && *absent == AbsentItems::Null {
                 column.push_null();
             } else {
-                column.end();
+                column.complete_list();
             }
             Ok(())
         }
         (Shape::Map(parts, _), slot) => {
             push_entries(parts, &raws(slot), column, values)?;
-            column.end();
+            column.complete_list();
             Ok(())
         }
     }
@@ -288,7 +294,7 @@ fn push_value(
         ValuePlan::Message(plan) => {
             let members = column.members().ok_or("its column is no row")?;
             push_message(plan, parts, members, values)?;
-            column.end();
+            column.complete_list();
             Ok(())
         }
     }

@@ -1,6 +1,6 @@
 //! The compact bytes of a value in a buffer, from which it can be appended to another one.
 
-use super::buffers::{BytesBuffer, ColumnBuffer, Values};
+use super::{BytesBuffer, ColumnBuffer, Values};
 
 impl BytesBuffer {
     fn get(&self, index: usize) -> Option<&[u8]> {
@@ -22,6 +22,8 @@ impl ColumnBuffer {
     /// Appends a value that is not null to `out`; see [`write_value`](Self::write_value).
     pub(in crate::arrow) fn write_non_null(&self, index: usize, out: &mut Vec<u8>) {
         match &self.values {
+            Values::Null => {}
+            Values::Unsigned(values) => write_unsigned(values.get(index).copied().unwrap_or(0), out),
             Values::Boolean(values) => out.push(u8::from(index < values.len() && values.get_bit(index))),
             Values::Int8(values) => write_integer(values.get(index).copied().unwrap_or(0).into(), out),
             Values::Int16(values) => write_integer(values.get(index).copied().unwrap_or(0).into(), out),
@@ -73,6 +75,8 @@ impl ColumnBuffer {
     /// Appends the value that [`write_non_null`](Self::write_non_null) has written.
     pub(in crate::arrow) fn read_non_null(&mut self, input: &mut &[u8]) -> Option<()> {
         match &mut self.values {
+            Values::Null => {}
+            Values::Unsigned(values) => values.push(read_unsigned(input)?),
             Values::Boolean(values) => values.append(take_bytes(input, 1)? == [1]),
             Values::Int8(values) => values.push(read_integer(input)? as i8),
             Values::Int16(values) => values.push(read_integer(input)? as i16),
@@ -116,7 +120,7 @@ impl ColumnBuffer {
     }
 }
 
-fn range(offsets: &[i32], index: usize) -> std::ops::Range<usize> {
+pub(in crate::arrow) fn range(offsets: &[i32], index: usize) -> std::ops::Range<usize> {
     let at = |index: usize| offsets.get(index).copied().unwrap_or(0) as usize;
     at(index)..at(index + 1)
 }
@@ -132,6 +136,11 @@ pub(in crate::arrow) fn write_unsigned(mut value: u64, out: &mut Vec<u8>) {
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+/// Returns the number of bytes that [`write_unsigned`] writes.
+pub(in crate::arrow) fn unsigned_len(value: u64) -> usize {
+    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
 }
 
 fn read_integer(input: &mut &[u8]) -> Option<i64> {

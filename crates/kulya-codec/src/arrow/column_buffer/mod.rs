@@ -1,10 +1,19 @@
 //! Buffers of a column's values: values are appended, those of a failed event are removed again, and the rest
-//! becomes an Arrow array.
+//! becomes an Arrow array. Arrow's own builders only grow.
+//!
+//! - `scalar`: values by their kind, for formats that know columns by their types alone;
+//! - `value_bytes`: the compact bytes of a value.
+
+mod scalar;
+pub(in crate::arrow) mod value_bytes;
+
+pub use scalar::Scalar;
+pub(in crate::arrow) use scalar::in_unit;
 
 use crate::{CodecError, CodecResult};
 use arrow::array::{
-    ArrayData, ArrayRef, BinaryArray, BooleanBufferBuilder, ListArray, MapArray, NullBufferBuilder,
-    StringArray, StructArray, make_array,
+    ArrayData, ArrayRef, BinaryArray, BooleanBufferBuilder, ListArray, MapArray, NullArray,
+    NullBufferBuilder, StringArray, StructArray, make_array,
 };
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, FieldRef, Fields};
@@ -17,19 +26,23 @@ const MAX_TEXT_BYTES: usize = 1 << 28;
 /// The values of one column.
 #[derive(Debug)]
 pub(in crate::arrow) struct ColumnBuffer {
-    pub(super) data_type: DataType,
+    pub(in crate::arrow) data_type: DataType,
+    /// Whether a decimal may have more digits than its type.
+    accepts_any_digits: bool,
     len: usize,
     nulls: NullBufferBuilder,
-    pub(super) values: Values,
+    pub(in crate::arrow) values: Values,
 }
 
 #[derive(Debug)]
-pub(super) enum Values {
+pub(in crate::arrow) enum Values {
+    Null,
     Boolean(BooleanBufferBuilder),
     Int8(Vec<i8>),
     Int16(Vec<i16>),
     Int32(Vec<i32>),
     Int64(Vec<i64>),
+    Unsigned(Vec<u64>),
     Int128(Vec<i128>),
     Float32(Vec<f32>),
     Float64(Vec<f64>),
@@ -41,15 +54,15 @@ pub(super) enum Values {
 
 /// Texts or bytes.
 #[derive(Debug)]
-pub(super) struct BytesBuffer {
-    pub(super) offsets: Vec<i32>,
-    pub(super) data: Vec<u8>,
+pub(in crate::arrow) struct BytesBuffer {
+    pub(in crate::arrow) offsets: Vec<i32>,
+    pub(in crate::arrow) data: Vec<u8>,
 }
 
 impl BytesBuffer {
     /// Completes the value that was appended to the data.
     #[must_use]
-    pub(super) fn complete(&mut self) -> bool {
+    pub(in crate::arrow) fn complete(&mut self) -> bool {
         if self.data.len() > MAX_TEXT_BYTES {
             return false;
         }
@@ -60,15 +73,17 @@ impl BytesBuffer {
 
 /// Lists: the items of all, and the end of each.
 #[derive(Debug)]
-pub(super) struct ListBuffer {
-    pub(super) offsets: Vec<i32>,
-    pub(super) items: Box<ColumnBuffer>,
+pub(in crate::arrow) struct ListBuffer {
+    pub(in crate::arrow) offsets: Vec<i32>,
+    pub(in crate::arrow) items: Box<ColumnBuffer>,
 }
 
 impl ColumnBuffer {
     /// Creates an empty buffer; `None` for types that events do not have.
     pub(in crate::arrow) fn new(data_type: &DataType) -> Option<Self> {
         let values = match data_type {
+            DataType::Null => Values::Null,
+            DataType::UInt64 => Values::Unsigned(Vec::new()),
             DataType::Boolean => Values::Boolean(BooleanBufferBuilder::new(0)),
             DataType::Int8 => Values::Int8(Vec::new()),
             DataType::Int16 => Values::Int16(Vec::new()),
@@ -99,7 +114,8 @@ impl ColumnBuffer {
             }
             _ => return None,
         };
-        Some(Self { data_type: data_type.clone(), len: 0, nulls: NullBufferBuilder::new(0), values })
+        let data_type = data_type.clone();
+        Some(Self { data_type, accepts_any_digits: false, len: 0, nulls: NullBufferBuilder::new(0), values })
     }
 
     #[inline]
@@ -128,13 +144,13 @@ impl ColumnBuffer {
 
     /// Marks the value that was appended as one that is not null.
     #[inline]
-    pub(super) fn complete(&mut self) {
+    pub(in crate::arrow) fn complete(&mut self) {
         self.len += 1;
         self.nulls.append_non_null();
     }
 
     /// Completes a list after its items.
-    pub(super) fn complete_list(&mut self) {
+    pub(in crate::arrow) fn complete_list(&mut self) {
         match &mut self.values {
             Values::List(list) => list.offsets.push(list.items.len() as i32),
             Values::Map(offsets, entries) => offsets.push(entries.first().map_or(0, Self::len) as i32),
@@ -145,6 +161,8 @@ impl ColumnBuffer {
 
     pub(in crate::arrow) fn push_null(&mut self) {
         match &mut self.values {
+            Values::Null => {}
+            Values::Unsigned(values) => values.push(0),
             Values::Boolean(values) => values.append(false),
             Values::Int8(values) => values.push(0),
             Values::Int16(values) => values.push(0),
@@ -167,6 +185,8 @@ impl ColumnBuffer {
         self.len = self.len.min(len);
         self.nulls.truncate(len);
         match &mut self.values {
+            Values::Null => {}
+            Values::Unsigned(values) => values.truncate(len),
             Values::Boolean(values) => values.truncate(len),
             Values::Int8(values) => values.truncate(len),
             Values::Int16(values) => values.truncate(len),
@@ -204,6 +224,8 @@ impl ColumnBuffer {
             data.nulls(nulls.clone()).build().map(make_array).map_err(failed)
         };
         Ok(match &mut self.values {
+            Values::Null => Arc::new(NullArray::new(len)),
+            Values::Unsigned(values) => primitive(Buffer::from_vec(take(values)))?,
             Values::Boolean(values) => primitive(values.finish().into_inner())?,
             Values::Int8(values) => primitive(Buffer::from_vec(take(values)))?,
             Values::Int16(values) => primitive(Buffer::from_vec(take(values)))?,

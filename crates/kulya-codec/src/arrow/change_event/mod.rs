@@ -1,11 +1,15 @@
 //! Change events with a header: the schema of their rows, and the events in Debezium's JSON, in which the
-//! rows of all change logs are read.
+//! rows of all captured change logs are read.
 
-use crate::{AvroValue, CodecError, CodecResult, Value as Decoded};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use kulya_schema::{Format, SchemaInfo};
+mod avro_text;
+
+use crate::codec::Codecs;
+use crate::{CodecError, CodecResult, EncodingCache, SchemaRegistry, header};
+use avro_text::AvroText;
+use kulya_schema::{Format, GroupId, SchemaInfo};
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The maximum nesting depth of a row's schema.
 const MAX_DEPTH: usize = 64;
@@ -108,48 +112,73 @@ fn column_of_avro(schema: &Value, is_optional: bool, depth: usize) -> Option<Val
     Some(Value::Object(column))
 }
 
-/// Returns a decoded change event in Debezium's JSON.
-///
-/// # Errors
-/// `Payload` when the event has another format than JSON and Avro.
-pub fn change_event_json(event: Decoded) -> CodecResult<Value> {
-    match event {
-        Decoded::Json(event) => Ok(event),
-        Decoded::Avro(event) => Ok(of_avro(event)),
-        _ => Err(CodecError::Schema("a change event has the format JSON or Avro".into())),
-    }
+/// Gives the change events of one group in Debezium's JSON: those in JSON as they are, those in Avro without
+/// what current rows do not need.
+pub struct ChangeEvents {
+    encodings: EncodingCache,
+    codecs: Codecs,
+    /// The writers' schemas in Avro by their ids, or why they cannot be read.
+    schemas: HashMap<u32, Result<Arc<AvroText>, String>>,
+    text: Vec<u8>,
 }
 
-fn of_avro(value: AvroValue) -> Value {
-    let number = |number: f64, text: String| match number {
-        // what JSON has no numbers for
-        _ if number.is_nan() => json!("NaN"),
-        f64::INFINITY => json!("Infinity"),
-        f64::NEG_INFINITY => json!("-Infinity"),
-        // the digits of the number's own type
-        _ => text.parse::<f64>().map_or(Value::Null, |number| json!(number)),
-    };
-    match value {
-        AvroValue::Union(_, value) => of_avro(*value),
-        AvroValue::Boolean(value) => json!(value),
-        AvroValue::Int(value) | AvroValue::Date(value) | AvroValue::TimeMillis(value) => json!(value),
-        AvroValue::Long(value) | AvroValue::TimestampMillis(value) => json!(value),
-        AvroValue::Float(value) => number(value.into(), value.to_string()),
-        AvroValue::Double(value) => number(value, value.to_string()),
-        AvroValue::String(value) => Value::String(value),
-        AvroValue::Bytes(value) => json!(STANDARD.encode(value)),
-        AvroValue::Decimal(value) => {
-            Vec::<u8>::try_from(&value).map_or(Value::Null, |value| json!(STANDARD.encode(value)))
+impl ChangeEvents {
+    /// Creates a reader of the events of `group`.
+    pub fn new(registry: impl Into<Arc<dyn SchemaRegistry>>, group: GroupId) -> Self {
+        Self {
+            encodings: EncodingCache::new(registry, group),
+            codecs: Codecs::default(),
+            schemas: HashMap::new(),
+            text: Vec::new(),
         }
-        AvroValue::Array(items) => Value::Array(items.into_iter().map(of_avro).collect()),
-        AvroValue::Map(values) => {
-            Value::Object(values.into_iter().map(|(name, value)| (name, of_avro(value))).collect())
+    }
+
+    /// Sets the codecs. The default is all codecs without encryption.
+    #[must_use]
+    pub fn codecs(self, codecs: Codecs) -> Self {
+        Self { codecs, ..self }
+    }
+
+    /// Returns the JSON of an event.
+    ///
+    /// # Errors
+    /// `Header` for bytes that are not an event; `Registry` when the encoding id cannot be resolved; `Codec`
+    /// or `Key` when the payload cannot be decompressed or decrypted; `Schema` when the event is neither JSON
+    /// nor Avro; `Payload` when it does not match its schema.
+    pub async fn json<'a>(&'a mut self, event: &'a [u8]) -> CodecResult<&'a [u8]> {
+        let (id, payload) = header::split(event)?;
+        let encoding = self.encodings.encoding(id).await?;
+        let decoded = match encoding.codec.name.as_str() {
+            "" => None,
+            _ => Some(self.codecs.decode(payload, &encoding.codec)?),
+        };
+        match encoding.schema.format {
+            Format::Json => match decoded {
+                None => Ok(payload),
+                Some(decoded) => {
+                    self.text = decoded;
+                    Ok(&self.text)
+                }
+            },
+            Format::Avro => {
+                let type_name = &encoding.version.type_name;
+                let known = self.schemas.entry(encoding.version.id).or_insert_with(|| {
+                    let schema = AvroText::new(&encoding.schema.data);
+                    schema
+                        .map(Arc::new)
+                        .map_err(|reason| format!("Avro schema {type_name} cannot be used: {reason}"))
+                });
+                let schema = known.clone().map_err(CodecError::Schema)?;
+                self.text.clear();
+                let payload = decoded.as_deref().unwrap_or(payload);
+                schema.write(payload, &mut self.text).map_err(|reason| CodecError::Payload {
+                    type_name: type_name.clone(),
+                    reason: reason.to_string(),
+                })?;
+                Ok(&self.text)
+            }
+            _ => Err(CodecError::Schema("a change event has the format JSON or Avro".into())),
         }
-        AvroValue::Record(fields) => {
-            Value::Object(fields.into_iter().map(|(name, value)| (name, of_avro(value))).collect())
-        }
-        // change events have no values of other types
-        _ => Value::Null,
     }
 }
 
@@ -211,27 +240,6 @@ mod tests {
         ] {
             let error = row_schema(&schema).unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");
-        }
-    }
-
-    #[test]
-    fn values_of_avro_are_those_of_json() {
-        let text = |text: &str| AvroValue::String(text.into());
-        let union = |value| AvroValue::Union(1, Box::new(value));
-        for (value, expected) in [
-            (union(AvroValue::Null), "null"),
-            (union(text("x")), r#""x""#),
-            (AvroValue::Float(0.1), "0.1"),
-            (AvroValue::Double(f64::NAN), r#""NaN""#),
-            (AvroValue::Float(f32::NEG_INFINITY), r#""-Infinity""#),
-            (AvroValue::Bytes(vec![0, 1]), r#""AAE=""#),
-            (AvroValue::Decimal(vec![1, 0].into()), r#""AQA=""#),
-            (AvroValue::Date(-1), "-1"),
-            (AvroValue::Array(vec![AvroValue::Long(1), AvroValue::Boolean(true)]), "[1,true]"),
-            (AvroValue::Record(vec![("a".into(), AvroValue::Int(1))]), r#"{"a":1}"#),
-            (AvroValue::Map([("k".into(), text("v"))].into()), r#"{"k":"v"}"#),
-        ] {
-            assert_eq!(change_event_json(Decoded::Avro(value)).unwrap().to_string(), expected);
         }
     }
 }
