@@ -24,6 +24,8 @@
 //! - `flink-sql -- CMD…`: runs CMD with sessions of Flink SQL on a port; needs Java and Maven.
 //! - `flink-pravega --kulya PROGRAM [SCRIPT]`: a script of Flink SQL on a real Pravega, with Kulya as the
 //!   registry; needs Java, Maven and a clone of the connector's sources.
+//! - `sqllogictest [FILE…]`: SQLite's queries and their results, or those of some files and folders; with
+//!   `--queries N` so many of each file, with `--sample` those that the tests run; needs Java and Maven.
 //! - `tidy`: the project's rules that a program can check; `tidy circles` lists
 //!   the circles of modules, explained ones included.
 //! - `unused-dependencies`: dependencies that no source file of their crate names.
@@ -44,6 +46,7 @@ mod registry;
 mod s3;
 mod schemathesis;
 mod server;
+mod sqllogictest;
 mod test_run;
 mod tidy;
 
@@ -68,7 +71,7 @@ struct Fixture {
 /// Starts it.
 type Start = Box<dyn FnOnce() -> Result<TestServers>>;
 
-const FIXTURES: [Fixture; 12] = [
+const FIXTURES: [Fixture; 13] = [
     Fixture {
         command: "pravega",
         // starting it takes a minute, which tests of other crates do not need
@@ -118,6 +121,12 @@ const FIXTURES: [Fixture; 12] = [
         find: || {
             flink::session::find_or_fetch().map(|it| Box::new(move || flink::session::start(&it)) as Start)
         },
+    },
+    Fixture {
+        command: "sqllogictest",
+        crates: &["kulya-sql"],
+        tests: Some(("sqllogictest_", "SQLite's sqllogictest")),
+        find: || sqllogictest::find_or_fetch().map(|it| Box::new(move || sqllogictest::start(&it)) as Start),
     },
     Fixture {
         command: "buf",
@@ -180,6 +189,9 @@ fn run() -> Result<()> {
         ["debezium", rest @ ..] => return debezium::run(rest),
         ["flink-programs"] => return flink::programs::print_counts(),
         ["flink-pravega", rest @ ..] => return flink::pravega::run(rest),
+        ["sqllogictest", rest @ ..] if rest.first() != Some(&"--") => {
+            return sqllogictest::run(&mut cargo(), rest);
+        }
         ["unused-dependencies"] => return machete::check(&mut cargo()),
         ["soak", rest @ ..] => return soak(rest),
         ["postgres-versions", "--", rest @ ..] => return postgres_versions::run(&mut cargo(), rest),
@@ -199,7 +211,7 @@ fn run() -> Result<()> {
     }
     let fixtures = FIXTURES.map(|fixture| format!("{} -- COMMAND…", fixture.command)).join(" | ");
     bail!(
-        "usage: cargo xtask test [cargo test arguments] | {fixtures} | postgres --version N -- COMMAND… | postgres-versions [-- ARG…] | pravega-faults [-- ARG…] | schemathesis | soak [--shared] [--minutes N] | record-demo | debezium zoo|bench … | flink-pravega … | tidy [circles] | unused-dependencies"
+        "usage: cargo xtask test [cargo test arguments] | {fixtures} | postgres --version N -- COMMAND… | postgres-versions [-- ARG…] | pravega-faults [-- ARG…] | schemathesis | soak [--shared] [--minutes N] | record-demo | debezium zoo|bench … | flink-pravega … | sqllogictest [--sample|--queries N] [FILE…] | tidy [circles] | unused-dependencies"
     )
 }
 

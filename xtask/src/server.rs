@@ -86,6 +86,11 @@ impl Server {
         self.port
     }
 
+    /// Returns its process id.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }

@@ -24,16 +24,23 @@
 //! ```
 
 mod catalog;
+mod completion;
 mod data_types;
 mod dialect;
 mod engine;
 mod error;
 mod execute;
+mod files;
 mod format;
 mod functions;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+mod live;
+mod nearest;
 mod options;
 mod output;
 pub mod prelude;
+mod progress;
 mod scan;
 mod session;
 mod settings;
@@ -43,14 +50,23 @@ mod table;
 pub use arrow;
 pub use async_trait;
 pub use catalog::{CatalogBackend, CatalogOptions, Security, StoreAddress};
-pub use dialect::{Position, Statement};
+pub use completion::Completion;
+pub use dialect::{Outline, OutlinePart, PartKind, Position, Statement};
 pub use engine::{QueryLimits, RowStream};
 pub use error::{SqlError, SqlErrorKind, SqlResult};
+pub use format::{ChangeKey, FormatFactory, FormatTable, RowFormat, WantedRows};
+pub use kulya_codec;
 pub use kulya_codec::arrow::CurrentRows;
+pub use kulya_incremental;
 pub use kulya_registry_api;
 pub use kulya_schema;
 pub use kulya_store;
-pub use output::{OutputFormat, RowWriter, StatementResult};
+pub use live::{
+    ChangelogMode, LivePlan, LiveQuery, LiveRunner, LiveSettings, LiveSource, LiveState, LiveStatus,
+    NodeState, PlanNode, Rerun, SourceMode,
+};
+pub use output::{OutputFormat, RowWriter, StatementResult, visible};
+pub use progress::Progress;
 pub use session::{BackendFactory, Execution, Session};
 
 /// Parses statements separated by semicolons.

@@ -12,7 +12,7 @@ pub(crate) static SETTINGS: &[OptionSpec] = &[
         "execution.runtime-mode",
         OptionKind::Choice(&["batch", "streaming"]),
         "batch",
-        "streaming is not supported yet: a query reads to the tail of now",
+        "streaming: a query returns the changes of its rows as they come, and INSERT goes on as a job",
     ),
     OptionSpec::new(
         "sql-client.execution.result-mode",
@@ -25,6 +25,36 @@ pub(crate) static SETTINGS: &[OptionSpec] = &[
         OptionKind::Choice(&["error", "drop"]),
         "error",
         "what INSERT does with a row that has null in a NOT NULL column",
+    ),
+    OptionSpec::new(
+        "table.exec.sink.type-length-enforcer",
+        OptionKind::Choice(&["ignore", "trim_pad", "error"]),
+        "ignore",
+        "what INSERT does with a value that is longer or shorter than its CHAR, VARCHAR, BINARY or VARBINARY column",
+    ),
+    OptionSpec::new(
+        "table.exec.sink.nested-constraint-enforcer",
+        OptionKind::Choice(&["ignore", "rows", "rows_and_collections"]),
+        "ignore",
+        "in which nested values the other two enforcers look; null in a NOT NULL one is an error anyway",
+    ),
+    OptionSpec::new(
+        "table.exec.sink.require-on-conflict",
+        OptionKind::Choice(&["false"]),
+        "false",
+        "INSERT into a table with a primary key needs no ON CONFLICT",
+    ),
+    OptionSpec::new(
+        "table.local-time-zone",
+        OptionKind::Choice(&["UTC"]),
+        "UTC",
+        "the time zone of TIMESTAMP_LTZ as text",
+    ),
+    OptionSpec::new(
+        "files.sample-bytes",
+        OptionKind::Integer(1 << 10, 1 << 30),
+        "2097152",
+        "how much of the beginning of a CSV or JSON file tells its columns and their types",
     ),
     OptionSpec::new("table.exec.source.cdc-events-duplicate", OptionKind::Boolean, "false", TABLE_EXEC),
     OptionSpec::new("table.exec.mini-batch.enabled", OptionKind::WithoutEffect, "", TABLE_EXEC),
@@ -78,6 +108,11 @@ impl Settings {
     pub(crate) fn get(&self, key: &str) -> &str {
         let default = || SETTINGS.iter().find(|spec| spec.key == key).map(|spec| spec.default);
         self.0.get(key).map(String::as_str).or_else(default).unwrap_or_default()
+    }
+
+    /// Returns the number of a key.
+    pub(crate) fn number(&self, key: &str) -> usize {
+        self.get(key).parse().unwrap_or_default()
     }
 
     /// Iterates over the keys that were set.

@@ -54,8 +54,9 @@ struct Committer {
 enum PublishOutcome {
     /// The object is in the log.
     Published,
-    /// Another writer's object has this number.
-    Conflict,
+    /// Another writer's object has this number. Ours was put before only if an earlier put had an unknown
+    /// outcome.
+    Conflict { first_attempt: bool },
 }
 
 impl Committer {
@@ -81,7 +82,7 @@ impl Committer {
             if !plan.is_empty() {
                 match self.write(&mut plan).await? {
                     PublishOutcome::Published => self.notify_maintenance(&plan),
-                    PublishOutcome::Conflict => {
+                    PublishOutcome::Conflict { .. } => {
                         self.journal.catch_up().await?;
                         caught_up = true;
                         continue;
@@ -107,15 +108,19 @@ impl Committer {
         let outcome = self.publish(plan.number, author, body).await?;
         let is_in_log = match &outcome {
             PublishOutcome::Published => self.verify_published(plan.number, &header).await?,
-            PublishOutcome::Conflict => !self.journal.bucket.is_closed(plan.number).await?,
+            PublishOutcome::Conflict { .. } => !self.journal.bucket.is_closed(plan.number).await?,
         };
         if !is_in_log {
             // an object may have been here before and was deleted; nobody reads the one put now
             let _ = self.journal.bucket.delete_log(plan.number).await;
             self.journal.load_checkpoint(None).await?;
-            return Err(self.journal.bucket.late_write_error(plan.number));
+            return match outcome {
+                // this process lags behind by a block, and nothing of the plan was ever put
+                PublishOutcome::Conflict { first_attempt: true } => Ok(outcome),
+                _ => Err(self.journal.bucket.late_write_error(plan.number)),
+            };
         }
-        if let PublishOutcome::Conflict = outcome {
+        if let PublishOutcome::Conflict { .. } = outcome {
             return Ok(outcome);
         }
         self.journal.apply(plan.number, &header, &log)?;
@@ -172,7 +177,7 @@ impl Committer {
                 PutOutcome::AlreadyExists => None,
                 PutOutcome::Rejected(error) | PutOutcome::Unknown(error) => Some(error),
             };
-            first_attempt = false;
+            let is_first = std::mem::replace(&mut first_attempt, false);
             match bucket.read_log(number).await? {
                 LogEntry::Log(object) if object.log.author() == author => {
                     return Ok(PublishOutcome::Published);
@@ -180,8 +185,10 @@ impl Committer {
                 LogEntry::Tombstone { author: theirs, .. } if theirs == author => {
                     return Ok(PublishOutcome::Published);
                 }
-                LogEntry::Log(_) => return Ok(PublishOutcome::Conflict),
-                LogEntry::Tombstone { .. } => return Ok(PublishOutcome::Conflict),
+                LogEntry::Log(_) | LogEntry::Tombstone { .. } => {
+                    let first_attempt = is_first && error.is_none();
+                    return Ok(PublishOutcome::Conflict { first_attempt });
+                }
                 LogEntry::Missing => {}
             }
             // a storage may report a concurrent write that then fails

@@ -196,7 +196,7 @@ impl StreamStore for PravegaStore {
         self.client.check_open()?;
         let what =
             format!("a cut of stream {stream} by time is not supported on Pravega: use one by position");
-        Err(Error::invalid(what))
+        Err(Error::new(ErrorKind::NotSupported, what))
     }
 
     async fn streams(&self, scope: &Scope) -> Result<Vec<StreamName>> {

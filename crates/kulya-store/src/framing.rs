@@ -39,18 +39,29 @@ pub fn frame(payload: &[u8]) -> Bytes {
 /// # Errors
 /// `InvalidInput` if a header is not valid.
 pub fn events(offset: u64, bytes: &Bytes) -> Result<Vec<(u64, Bytes)>> {
-    let mut found = Vec::new();
-    let mut at = 0usize;
-    while let Some(length) = payload_len(offset + at as u64, bytes.get(at..).unwrap_or_default())? {
-        let start = at + HEADER_BYTES;
-        let end = start + length;
-        if end > bytes.len() {
+    let event = |(start, end)| (offset + start as u64, bytes.slice(start + HEADER_BYTES..end));
+    Ok(frames(offset, bytes, usize::MAX)?.into_iter().map(event).collect())
+}
+
+/// Finds the start and the end of each frame in `bytes`, which start at segment offset `offset`: of the
+/// events that end within `max_bytes`, and of at least one. An incomplete event at the end is ignored.
+///
+/// # Errors
+/// `InvalidInput` if a header is not valid.
+pub(crate) fn frames(offset: u64, bytes: &[u8], max_bytes: usize) -> Result<Vec<(usize, usize)>> {
+    let mut frames = Vec::new();
+    let mut at = 0;
+    while at < max_bytes
+        && let Some(length) = payload_len(offset + at as u64, bytes.get(at..).unwrap_or_default())?
+    {
+        let end = at + HEADER_BYTES + length;
+        if end > bytes.len() || (end > max_bytes && !frames.is_empty()) {
             break;
         }
-        found.push((offset + at as u64, bytes.slice(start..end)));
+        frames.push((at, end));
         at = end;
     }
-    Ok(found)
+    Ok(frames)
 }
 
 /// Parses the payload length from the header at the start of `bytes`; `None` if the header is incomplete.

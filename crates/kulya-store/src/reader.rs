@@ -2,9 +2,10 @@
 //! a tail reader.
 
 use crate::{
-    Error, ErrorKind, EventPointer, ReadChunk, Result, SegmentId, SegmentInfo, StreamCut, StreamId,
-    StreamStore, framing,
+    Error, ErrorKind, EventPointer, FramedChunk, ReadChunk, Result, SegmentId, SegmentInfo, StreamCut,
+    StreamId, StreamStore, framing,
 };
+use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -94,13 +95,29 @@ impl BoundedSegment {
     /// started at the head continues at the new head when retention truncates events before it reads them; a
     /// reader that was set to an offset returns `Truncated`.
     pub async fn next(&mut self, store: &dyn StreamStore, max_bytes: usize) -> Result<Option<ReadChunk>> {
+        self.next_chunk(store, max_bytes).await
+    }
+
+    /// Reads the same events as [`next`](Self::next), in one buffer. Cancel-safe.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub async fn next_framed(
+        &mut self,
+        store: &dyn StreamStore,
+        max_bytes: usize,
+    ) -> Result<Option<FramedChunk>> {
+        self.next_chunk(store, max_bytes).await
+    }
+
+    async fn next_chunk<C: Chunk>(&mut self, store: &dyn StreamStore, max_bytes: usize) -> Result<Option<C>> {
         let from_head = *self.from_head.get_or_insert(self.offset == self.segment.head);
         let SegmentInfo { id, tail, .. } = &self.segment;
         let mut chunk = loop {
             if self.offset >= *tail {
                 return Ok(None);
             }
-            match store.read(id, self.offset, max_bytes).await {
+            match C::read(store, id, self.offset, max_bytes).await {
                 Err(error) if from_head && error.kind() == ErrorKind::Truncated => {
                     let segments = store.segments(&id.stream).await?;
                     let head = segments.iter().find(|segment| segment.id == *id).map(|segment| segment.head);
@@ -112,41 +129,84 @@ impl BoundedSegment {
                 chunk => break chunk?,
             }
         };
-        if chunk.next == self.offset {
+        if chunk.next() == self.offset {
             let message =
                 format!("segment {id} has no event at offset {}, before its tail {tail}", self.offset);
             return Err(Error::new(ErrorKind::Corrupt, message));
         }
         // events appended since the lookup are not part of this read
-        chunk.events.retain(|(at, _)| at < tail);
-        if let Some((at, event)) = chunk.events.last()
-            && at + framing::framed_len(event.len()) > *tail
-        {
+        if let Some(at) = chunk.end_at(*tail) {
             let message =
                 format!("segment {id} cannot be read to offset {tail}: it is inside the event at {at}");
             return Err(Error::invalid(message));
         }
-        chunk.next = chunk.next.min(*tail);
-        self.offset = chunk.next;
+        self.offset = chunk.next();
         Ok(Some(chunk))
     }
 }
 
-/// Returns when each event of a chunk was committed; `None` for an event that was truncated meanwhile.
+/// The forms of a batch of events.
+#[async_trait]
+trait Chunk: Sized {
+    async fn read(store: &dyn StreamStore, id: &SegmentId, offset: u64, max_bytes: usize) -> Result<Self>;
+
+    /// Returns the offset of the next read.
+    fn next(&self) -> u64;
+
+    /// Leaves out the events from offset `tail` on. Returns the offset of an event that `tail` is inside of.
+    fn end_at(&mut self, tail: u64) -> Option<u64>;
+}
+
+#[async_trait]
+impl Chunk for ReadChunk {
+    async fn read(store: &dyn StreamStore, id: &SegmentId, offset: u64, max_bytes: usize) -> Result<Self> {
+        store.read(id, offset, max_bytes).await
+    }
+
+    fn next(&self) -> u64 {
+        self.next
+    }
+
+    fn end_at(&mut self, tail: u64) -> Option<u64> {
+        self.events.retain(|(at, _)| *at < tail);
+        self.next = self.next.min(tail);
+        let (at, event) = self.events.last()?;
+        (at + framing::framed_len(event.len()) > tail).then_some(*at)
+    }
+}
+
+#[async_trait]
+impl Chunk for FramedChunk {
+    async fn read(store: &dyn StreamStore, id: &SegmentId, offset: u64, max_bytes: usize) -> Result<Self> {
+        store.read_framed(id, offset, max_bytes).await
+    }
+
+    fn next(&self) -> u64 {
+        self.next
+    }
+
+    fn end_at(&mut self, tail: u64) -> Option<u64> {
+        self.end_at(tail)
+    }
+}
+
+/// Returns when each event of a chunk was committed, of which these are the offsets, and `next` the offset
+/// after them; `None` for an event that was truncated meanwhile.
 ///
 /// # Errors
 /// As [`StreamStore::append_times`].
 pub async fn chunk_times(
     store: &dyn StreamStore,
     segment: &SegmentId,
-    chunk: &ReadChunk,
+    offsets: &[u64],
+    next: u64,
 ) -> Result<Vec<Option<Duration>>> {
-    let mut found = Vec::with_capacity(chunk.events.len());
-    while let Some((from, _)) = chunk.events.get(found.len()) {
-        let times = store.append_times(segment, *from, chunk.next).await?;
-        let rest = chunk.events.get(found.len()..).unwrap_or_default();
-        let known = rest.iter().take_while(|(at, _)| *at < times.end());
-        found.extend(known.map(|(at, _)| times.at(*at)));
+    let mut found = Vec::with_capacity(offsets.len());
+    while let Some(from) = offsets.get(found.len()) {
+        let times = store.append_times(segment, *from, next).await?;
+        let rest = offsets.get(found.len()..).unwrap_or_default();
+        let known = rest.iter().take_while(|at| **at < times.end());
+        found.extend(known.map(|at| times.at(*at)));
         if times.end() <= *from {
             let message = format!("segment {segment} has no times from offset {from} on");
             return Err(Error::new(ErrorKind::Corrupt, message));
@@ -365,11 +425,12 @@ mod tests {
         }
         let segment = stream.segment(0);
         let chunk = store.read(&segment, 0, usize::MAX).await.unwrap();
-        let times = chunk_times(&store, &segment, &chunk).await.unwrap();
+        let offsets: Vec<u64> = chunk.events.iter().map(|(at, _)| *at).collect();
+        let times = chunk_times(&store, &segment, &offsets, chunk.next).await.unwrap();
         let expected = (0..2 * commits).map(|event| Some(Duration::from_millis(event as u64 / 2 + 1)));
         assert!(times.into_iter().eq(expected));
         store.truncate(&StreamCut::of(&stream, [(&segment, 9)])).await.unwrap();
-        let times = chunk_times(&store, &segment, &chunk).await.unwrap();
+        let times = chunk_times(&store, &segment, &offsets, chunk.next).await.unwrap();
         assert_eq!(times[..2], [None, Some(Duration::from_millis(1))], "the first was truncated meanwhile");
     }
 }

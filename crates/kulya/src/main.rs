@@ -76,11 +76,12 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let result = match args.command {
         // the exit code of `kulya registry check` is its result
         Command::Registry(registry) => return registry::run(settings, *registry).await,
+        // interrupted, as other shells say it
+        Command::Sql(sql) => return sql::run(settings, sql).await,
         // the exit code tells a failed store from other ends
         Command::Serve(serve) => return serve::run(settings, *serve).await,
         Command::Cdc(cdc) => capture::run(settings, *cdc).await,
         Command::Capture(capture) => captures::command::run(settings, capture).await,
-        Command::Sql(sql) => sql::run(settings, sql).await,
         Command::Stream(stream) => stream::run(settings, stream).await,
         Command::Store(store) => store::run(settings, store).await,
         Command::Account(account) => account::run(account),

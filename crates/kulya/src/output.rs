@@ -43,5 +43,6 @@ pub(crate) fn format_error(error: &anyhow::Error) -> String {
             text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
         }
     }
-    text.replace('\n', " ")
+    // names in it may come from anybody
+    kulya_sql::visible(&text.replace('\n', " ")).into_owned()
 }

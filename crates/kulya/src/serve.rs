@@ -10,12 +10,15 @@ use crate::output::print_line;
 use crate::services::{Services, open_server_store, open_services};
 use crate::settings::Settings;
 use crate::shutdown;
+use crate::sql::{catalog_backend, run_live_queries};
 use anyhow::{Context, Result};
 use kulya_server::AccessControl;
-use kulya_store::{HealthStatus, StreamStore, supervision};
+use kulya_sql::{CatalogBackend, LiveRunner};
+use kulya_store::supervision::{self, Supervisor};
+use kulya_store::{HealthStatus, StreamStore};
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +34,9 @@ const STORE_FAILED: u8 = 74;
 /// Time for captures, and then for the store, to stop at shutdown. With the time of requests in flight it is
 /// less than that of a signal.
 const CAPTURE_STOP_TIMEOUT: Duration = Duration::from_millis(500);
+/// Time between attempts to start live queries while the store does not answer.
+const LIVE_START_INTERVAL: Duration = Duration::from_secs(5);
+const LIVE_STOP_TIMEOUT: Duration = Duration::from_millis(300);
 const STORE_CLOSE_TIMEOUT: Duration = Duration::from_millis(800);
 
 pub(crate) async fn run(mut settings: Settings, args: ServeArgs) -> Result<ExitCode> {
@@ -76,6 +82,11 @@ pub(crate) async fn run(mut settings: Settings, args: ServeArgs) -> Result<ExitC
     }
     let (captures, capture_tasks) =
         ServedCaptures::start(health.supervisor(), &services, settings.cdc, &stop)?;
+    let live: Arc<OnceLock<LiveRunner>> = Arc::default();
+    let following = supervision::spawn_logged(
+        "live queries",
+        follow_live_queries(catalog_backend(&services), health.supervisor().clone(), Arc::clone(&live)),
+    );
     let failure = supervision::spawn_logged(
         "store check",
         stop_on_store_failure(Arc::clone(&services.store), stop.clone()),
@@ -107,6 +118,14 @@ pub(crate) async fn run(mut settings: Settings, args: ServeArgs) -> Result<ExitC
                 "a capture did not stop in {CAPTURE_STOP_TIMEOUT:?}: unconfirmed changes are captured again at the next start"
             );
         }
+    }
+    following.abort();
+    if let Some(live) = live.get()
+        && tokio::time::timeout(LIVE_STOP_TIMEOUT, live.stop()).await.is_err()
+    {
+        tracing::warn!(
+            "a live query did not stop in {LIVE_STOP_TIMEOUT:?}: it goes on from its last commit at the next start"
+        );
     }
     match tokio::time::timeout(STORE_CLOSE_TIMEOUT, services.store.close()).await {
         Ok(closed) => closed?,
@@ -219,5 +238,24 @@ async fn stop_on_store_failure(store: Arc<dyn StreamStore>, stop: CancellationTo
             stop.cancel();
             return Some(format!("{}: {reason}", worst.name));
         }
+    }
+}
+
+/// Runs the live queries of the store, which need not be there yet when the server starts.
+async fn follow_live_queries(
+    backend: CatalogBackend,
+    supervisor: Supervisor,
+    running: Arc<OnceLock<LiveRunner>>,
+) {
+    let live = loop {
+        match run_live_queries(backend.clone(), &supervisor).await {
+            Ok(live) => break running.get_or_init(|| live),
+            Err(error) => tracing::debug!("live queries are not started yet: {error}"),
+        }
+        tokio::time::sleep(LIVE_START_INTERVAL).await;
+    };
+    if let Err(error) = live.follow().await {
+        let what = format!("{error}; restart the server for new live queries");
+        supervisor.component("live").set(HealthStatus::Degraded, what);
     }
 }

@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import kulya.test.Order;
 import org.apache.avro.Schema;
 import org.apache.avro.file.DataFileWriter;
 import org.apache.avro.generic.GenericData;
@@ -25,6 +26,7 @@ import org.apache.avro.generic.GenericDatumWriter;
 import org.apache.avro.generic.GenericRecord;
 import org.apache.avro.io.BinaryEncoder;
 import org.apache.avro.io.EncoderFactory;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
 
@@ -35,8 +37,11 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.Obje
  *   <li>orders.jsonl: orders as JSON, one event a line
  *   <li>orders.avro: the same as an Avro container file, which Flink reads
  *   <li>orders.datums: the same as Avro datums, each behind its length in four bytes, written with orders.avsc
+ *   <li>orders.messages: the same as Protobuf messages, each behind its length
+ *   <li>orders.descriptors: the descriptors of these messages in base64
  *   <li>changes.jsonl: Debezium events of a table with the primary key id, one a line
- *   <li>orders.columns, changes.columns: their columns, as CREATE TABLE has them
+ *   <li>changes.avro, changes.datums, changes.avsc: the same envelopes as Avro
+ *   <li>orders.columns, messages.columns, changes.columns: their columns, as CREATE TABLE has them
  * </ul>
  */
 final class Events {
@@ -54,6 +59,13 @@ final class Events {
             "quantity INT", "amount DECIMAL(10, 2)", "price DOUBLE", "paid BOOLEAN", "placed TIMESTAMP(3)",
             "due DATE", "note STRING", "payload BYTES", "tags ARRAY<STRING>", "attributes MAP<STRING, STRING>",
             "address ROW<city STRING, zip INT>\n");
+    /** Protobuf has no decimals, dates and timestamps. */
+    private static final String MESSAGES = String.join(",\n",
+            "id BIGINT NOT NULL", "customer INT NOT NULL", "product STRING NOT NULL", "category STRING",
+            "quantity INT", "amount_text STRING", "price DOUBLE", "paid BOOLEAN", "placed_text STRING", "due_text STRING",
+            "note STRING", "payload BYTES", "tags ARRAY<STRING>", "attributes MAP<STRING, STRING>",
+            "address ROW<city STRING, zip INT>", "amount AS CAST(amount_text AS DECIMAL(10, 2))",
+            "placed AS CAST(placed_text AS TIMESTAMP(3))", "due AS CAST(due_text AS DATE)\n");
     private static final String CHANGES = String.join(",\n",
             "id BIGINT NOT NULL", "customer INT", "status STRING", "amount DECIMAL(10, 2)", "updated TIMESTAMP(3)\n");
     private static final String[][] AVRO = {
@@ -70,6 +82,21 @@ final class Events {
                 + "{\"name\": \"city\", \"type\": [\"null\", \"string\"]},"
                 + " {\"name\": \"zip\", \"type\": [\"null\", \"int\"]}]}]"},
     };
+    private static final String[][] ROW = {
+        {"id", "\"long\""}, {"customer", "[\"null\", \"int\"]"}, {"status", "[\"null\", \"string\"]"},
+        {"amount", "[\"null\", {\"type\": \"bytes\", \"logicalType\": \"decimal\", \"precision\": 10, \"scale\": 2}]"},
+        {"updated", "[\"null\", {\"type\": \"long\", \"logicalType\": \"timestamp-millis\"}]"},
+    };
+    private static final String[][] SOURCE = {
+        {"connector", "\"string\""}, {"name", "\"string\""}, {"ts_ms", "\"long\""}, {"db", "\"string\""},
+        {"schema", "\"string\""}, {"table", "\"string\""}, {"lsn", "[\"null\", \"long\"]"},
+    };
+    private static final String[][] ENVELOPE = {
+        {"before", "[\"null\", " + avro("shop.public.orders.Value", ROW) + "]"},
+        {"after", "[\"null\", \"shop.public.orders.Value\"]"},
+        {"source", avro("io.debezium.connector.postgresql.Source", SOURCE)}, {"op", "\"string\""},
+        {"ts_ms", "[\"null\", \"long\"]"},
+    };
 
     private final Random random;
 
@@ -81,39 +108,83 @@ final class Events {
         Files.createDirectories(folder);
         Files.writeString(folder.resolve("orders.columns"), ORDERS);
         Files.writeString(folder.resolve("changes.columns"), CHANGES);
-        List<String> fields = new ArrayList<>();
-        for (String[] field : AVRO) {
-            fields.add("{\"name\": \"" + field[0] + "\", \"type\": " + field[1] + "}");
-        }
-        String schema = "{\"type\": \"record\", \"name\": \"order\", \"namespace\": \"kulya.test\", \"fields\": [\n"
-                + String.join(",\n", fields) + "]}\n";
-        Files.writeString(folder.resolve("orders.avsc"), schema);
+        Files.writeString(folder.resolve("messages.columns"), MESSAGES);
+        Files.writeString(folder.resolve("orders.descriptors"), Base64.getEncoder().encodeToString(Order.descriptors()));
         Events events = new Events(seed);
-        events.orders(folder, count, new Schema.Parser().parse(schema));
+        events.orders(folder, count);
         events.changes(folder, count);
     }
 
-    private void orders(Path folder, int count, Schema schema) throws Exception {
-        GenericDatumWriter<GenericRecord> writer = new GenericDatumWriter<>(schema);
+    private static String avro(String name, String[][] columns) {
+        List<String> fields = new ArrayList<>();
+        for (String[] column : columns) {
+            fields.add("{\"name\": \"" + column[0] + "\", \"type\": " + column[1] + "}");
+        }
+        String all = String.join(",\n", fields);
+        return "{\"type\": \"record\", \"name\": \"" + name + "\", \"fields\": [\n" + all + "]}\n";
+    }
+
+    /** Events of a schema as an Avro container file, and as datums behind their lengths. */
+    private static final class AvroFiles implements AutoCloseable {
+        final Schema schema;
+        private final GenericDatumWriter<GenericRecord> writer;
+        private final DataFileWriter<GenericRecord> container;
+        private final DataOutputStream datums;
+
+        AvroFiles(Path folder, String name, String text) throws Exception {
+            Files.writeString(folder.resolve(name + ".avsc"), text);
+            schema = new Schema.Parser().parse(text);
+            writer = new GenericDatumWriter<>(schema);
+            container = new DataFileWriter<>(writer);
+            container.create(schema, folder.resolve(name + ".avro").toFile());
+            datums = framed(folder.resolve(name + ".datums"));
+        }
+
+        void write(GenericRecord record) throws Exception {
+            container.append(record);
+            ByteArrayOutputStream datum = new ByteArrayOutputStream();
+            BinaryEncoder encoder = EncoderFactory.get().binaryEncoder(datum, null);
+            writer.write(record, encoder);
+            encoder.flush();
+            datums.writeInt(datum.size());
+            datum.writeTo(datums);
+        }
+
+        @Override
+        public void close() throws Exception {
+            container.close();
+            datums.close();
+        }
+    }
+
+    private static DataOutputStream framed(Path file) throws Exception {
+        return new DataOutputStream(new BufferedOutputStream(Files.newOutputStream(file)));
+    }
+
+    private void orders(Path folder, int count) throws Exception {
         try (BufferedWriter json = Files.newBufferedWriter(folder.resolve("orders.jsonl"));
-                DataFileWriter<GenericRecord> avro = new DataFileWriter<>(writer);
-                DataOutputStream datums = new DataOutputStream(
-                        new BufferedOutputStream(Files.newOutputStream(folder.resolve("orders.datums"))))) {
-            avro.create(schema, folder.resolve("orders.avro").toFile());
+                AvroFiles avro = new AvroFiles(folder, "orders", avro("kulya.test.order", AVRO));
+                DataOutputStream messages = framed(folder.resolve("orders.messages"))) {
             for (int number = 0; number < count; number++) {
                 Map<String, Object> order = order(number);
                 json.write(JSON.writeValueAsString(json(order, number % 2 == 0)));
                 json.write('\n');
-                GenericRecord record = record(order, schema);
-                avro.append(record);
-                ByteArrayOutputStream datum = new ByteArrayOutputStream();
-                BinaryEncoder encoder = EncoderFactory.get().binaryEncoder(datum, null);
-                writer.write(record, encoder);
-                encoder.flush();
-                datums.writeInt(datum.size());
-                datum.writeTo(datums);
+                avro.write(record(order, avro.schema));
+                byte[] message = Order.encode(message(order));
+                messages.writeInt(message.length);
+                messages.write(message);
             }
         }
+    }
+
+    private static Map<String, Object> message(Map<String, Object> order) {
+        Map<String, Object> message = new TreeMap<>(order);
+        for (String name : List.of("amount", "placed", "due")) {
+            Object value = message.remove(name);
+            Object text = value instanceof LocalDateTime ? TIMESTAMP.format((LocalDateTime) value) : value;
+            message.put(name + "_text", text == null ? null : text.toString());
+        }
+        return message;
     }
 
     private Map<String, Object> order(int number) {
@@ -197,7 +268,8 @@ final class Events {
     /** Each event has the row before and after, as in the log of a table with REPLICA IDENTITY FULL. */
     private void changes(Path folder, int count) throws Exception {
         Map<Integer, ObjectNode> rows = new HashMap<>();
-        try (BufferedWriter out = Files.newBufferedWriter(folder.resolve("changes.jsonl"))) {
+        try (BufferedWriter out = Files.newBufferedWriter(folder.resolve("changes.jsonl"));
+                AvroFiles avro = new AvroFiles(folder, "changes", avro("shop.public.orders.Envelope", ENVELOPE))) {
             for (int number = 0; number < count; number++) {
                 int key = random.nextInt(count / 5 + 1);
                 ObjectNode before = rows.get(key);
@@ -219,6 +291,7 @@ final class Events {
                 event.put("op", isDeleted ? "d" : before != null ? "u" : first).put("ts_ms", millis + 3);
                 out.write(JSON.writeValueAsString(event));
                 out.write('\n');
+                avro.write(envelope(event, avro.schema));
                 if (isDeleted) {
                     rows.remove(key);
                 } else {
@@ -226,6 +299,35 @@ final class Events {
                 }
             }
         }
+    }
+
+    private static GenericRecord envelope(ObjectNode event, Schema schema) {
+        GenericRecord envelope = new GenericData.Record(schema);
+        for (String name : List.of("before", "after")) {
+            envelope.put(name, row(event.get(name), schema.getField(name).schema().getTypes().get(1)));
+        }
+        GenericRecord source = new GenericData.Record(schema.getField("source").schema());
+        event.get("source").properties().forEach(field -> {
+            JsonNode value = field.getValue();
+            source.put(field.getKey(), value.isTextual() ? value.textValue() : (Object) value.longValue());
+        });
+        envelope.put("source", source);
+        envelope.put("op", event.get("op").textValue());
+        envelope.put("ts_ms", event.get("ts_ms").longValue());
+        return envelope;
+    }
+
+    private static GenericRecord row(JsonNode row, Schema schema) {
+        if (row == null || row.isNull()) {
+            return null;
+        }
+        Map<String, Object> values = new HashMap<>();
+        values.put("id", row.get("id").longValue());
+        values.put("customer", row.get("customer").intValue());
+        values.put("status", row.get("status").textValue());
+        values.put("amount", row.get("amount").decimalValue().setScale(2));
+        values.put("updated", LocalDateTime.parse(row.get("updated").textValue(), TIMESTAMP));
+        return record(values, schema);
     }
 
     private <T> T nullable(T value) {

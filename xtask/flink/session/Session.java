@@ -7,7 +7,6 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.time.Instant;
 import java.time.LocalDateTime;
 import java.time.ZoneOffset;
@@ -23,6 +22,9 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
@@ -44,14 +46,14 @@ import org.apache.flink.util.CloseableIterator;
  *   <li>{"mode": "batch" or "streaming", "sql": statement} with {"columns": [[name, type]…], "rows": [[text or null…]…]}. A
  *       change log gives the rows that it leaves. Batch mode refuses change logs. With "idle": seconds, for streams that do
  *       not end, the statement is cancelled when no further row has come for so long.
- *   <li>{"events": folder, "count": number, "seed": number} with {}: makes the files of Events.
  * </ul>
  */
-public final class Session {
+public class Session {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Object END = new Object();
     private static final int FIRST_ROW_SECONDS = 60;
     private static final int STATEMENT_SECONDS = 600;
+    private static final Pattern SETTING = Pattern.compile("\\s*SET\\s+'([^']+)'\\s*=\\s*'([^']*)'\\s*");
     private static final DateTimeFormatter TIMESTAMP = new DateTimeFormatterBuilder()
             .appendPattern("yyyy-MM-dd HH:mm:ss")
             .appendFraction(ChronoField.NANO_OF_SECOND, 0, 9, true)
@@ -60,18 +62,20 @@ public final class Session {
     private final Map<String, TableEnvironment> environments = new HashMap<>();
 
     public static void main(String[] arguments) throws Exception {
-        int port = Integer.parseInt(arguments[0]);
+        listen(Integer.parseInt(arguments[0]), Session::new);
+    }
+
+    static void listen(int port, Supplier<Session> sessions) throws Exception {
         try (ServerSocket listener = new ServerSocket(port, 8, InetAddress.getLoopbackAddress())) {
             System.out.println("ready");
             while (true) {
                 Socket socket = listener.accept();
-                new Thread(() -> serve(socket)).start();
+                new Thread(() -> serve(socket, sessions.get())).start();
             }
         }
     }
 
-    private static void serve(Socket socket) {
-        Session session = new Session();
+    private static void serve(Socket socket, Session session) {
         try (socket;
                 BufferedReader in = new BufferedReader(
                         new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
@@ -89,13 +93,7 @@ public final class Session {
 
     private ObjectNode answer(JsonNode request) {
         try {
-            if (request.has("events")) {
-                Events.write(Path.of(request.get("events").textValue()), request.get("count").intValue(),
-                        request.get("seed").longValue());
-                return JSON.createObjectNode();
-            }
-            int idle = request.path("idle").asInt(STATEMENT_SECONDS);
-            return execute(environment(request.get("mode").textValue()), request.get("sql").textValue(), idle);
+            return execute(request);
         } catch (Throwable wrong) {
             StringBuilder text = new StringBuilder();
             for (Throwable cause = wrong; cause != null; cause = cause.getCause()) {
@@ -103,6 +101,12 @@ public final class Session {
             }
             return JSON.createObjectNode().put("error", text.toString());
         }
+    }
+
+    /** Executes a request; what it throws becomes the text of an error. */
+    ObjectNode execute(JsonNode request) throws Exception {
+        int idle = request.path("idle").asInt(STATEMENT_SECONDS);
+        return execute(environment(request.get("mode").textValue()), request.get("sql").textValue(), idle);
     }
 
     private TableEnvironment environment(String mode) {
@@ -120,6 +124,12 @@ public final class Session {
         ObjectNode answer = JSON.createObjectNode();
         ArrayNode columns = answer.putArray("columns");
         ArrayNode rows = answer.putArray("rows");
+        // executeSql does not take it
+        Matcher setting = SETTING.matcher(statement);
+        if (setting.matches()) {
+            environment.getConfig().set(setting.group(1), setting.group(2));
+            return answer;
+        }
         TableResult result = environment.executeSql(statement);
         if (statement.strip().toUpperCase().startsWith("INSERT")) {
             result.await(STATEMENT_SECONDS, TimeUnit.SECONDS);

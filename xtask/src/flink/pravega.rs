@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let pravega = pravega::start_open(&programs.pravega)?;
     let controller = format!("tcp://localhost:{}", pravega.port());
     let kulya = Registry::start(kulya, &controller)?;
-    let flink = session::launch(&classpath)?;
+    let flink = session::launch(&classpath, "Session")?;
     let mut session = Session::connect(&flink)?;
     let variables = [("${controller}", controller.as_str()), ("${registry}", kulya.url.as_str())];
     let resolve =

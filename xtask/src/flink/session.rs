@@ -11,10 +11,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const POM: &str = include_str!("../../flink/session/pom.xml");
-const PROGRAM: [(&str, &str); 2] = [
-    ("Session.java", include_str!("../../flink/session/Session.java")),
+const PROGRAM: (&str, &str) = ("Session.java", include_str!("../../flink/session/Session.java"));
+/// The program that makes events, too.
+const EVENTS: [(&str, &str); 4] = [
+    ("EventSession.java", include_str!("../../flink/session/EventSession.java")),
     ("Events.java", include_str!("../../flink/session/Events.java")),
+    ("EventFile.java", include_str!("../../flink/session/EventFile.java")),
+    ("Order.java", include_str!("../../flink/session/Order.java")),
 ];
+/// The file by which Flink finds connectors, and the one that it has.
+const FACTORIES: (&str, &str) = ("META-INF/services/org.apache.flink.table.factories.Factory", "EventFile");
 const READY: &str = "ready";
 /// Java packages that must be opened for Flink's serializers.
 const OPENS: [&str; 4] = ["java.lang", "java.nio", "java.util", "sun.nio.ch"];
@@ -31,10 +37,23 @@ pub(crate) fn find_or_fetch() -> Result<String> {
 
 pub(crate) fn start(classpath: &str) -> Result<TestServers> {
     let folder = TemporaryFolder::new("flink-classes")?;
-    let classes = compile(classpath, &[], folder.path())?;
-    let server = launch(&format!("{}:{classpath}", classes.display()))?;
+    let mut sources = Vec::new();
+    for (name, text) in EVENTS {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text)?;
+        sources.push(file);
+    }
+    let classes = compile(classpath, &sources, folder.path())?;
+    let factories = classes.join(FACTORIES.0);
+    std::fs::create_dir_all(factories.parent().unwrap_or(&classes))?;
+    std::fs::write(&factories, FACTORIES.1)?;
+    let server = launch(&format!("{}:{classpath}", classes.display()), "EventSession")?;
     let address = format!("127.0.0.1:{}", server.port());
-    let mut servers = TestServers::one(server, vec![("KULYA_TEST_FLINK_SQL", address.into())]);
+    // a benchmark measures the process
+    let process = server.process_id().to_string();
+    let variables =
+        vec![("KULYA_TEST_FLINK_SQL", address.into()), ("KULYA_TEST_FLINK_SQL_PROCESS", process.into())];
+    let mut servers = TestServers::one(server, variables);
     servers.folders.push(folder);
     Ok(servers)
 }
@@ -44,12 +63,10 @@ pub(super) fn compile(classpath: &str, sources: &[PathBuf], folder: &Path) -> Re
     let classes = folder.join("classes");
     let mut javac = Command::new("javac");
     javac.args(["-nowarn", "-proc:none", "-cp", classpath, "-d"]).arg(&classes);
-    for (name, text) in PROGRAM {
-        let file = folder.join(name);
-        std::fs::write(&file, text)?;
-        javac.arg(file);
-    }
-    let output = javac.args(sources).output().context("javac is not on the PATH: install a JDK 17")?;
+    let program = folder.join(PROGRAM.0);
+    std::fs::write(&program, PROGRAM.1)?;
+    let output =
+        javac.arg(program).args(sources).output().context("javac is not on the PATH: install a JDK 17")?;
     ensure!(
         output.status.success(),
         "the sources for Flink do not compile:\n{}",
@@ -58,13 +75,13 @@ pub(super) fn compile(classpath: &str, sources: &[PathBuf], folder: &Path) -> Re
     Ok(classes)
 }
 
-/// Starts the program.
-pub(super) fn launch(classpath: &str) -> Result<Server> {
+/// Starts the program with this main class.
+pub(super) fn launch(classpath: &str, main: &str) -> Result<Server> {
     Server::start(server::folder("flink-session")?, READY, |[port]| {
         let mut java = Command::new("java");
         java.args(["-Xmx1g"]);
         java.args(OPENS.map(|package| format!("--add-opens=java.base/{package}=ALL-UNNAMED")));
-        java.args(["-cp", classpath, "Session", &port.to_string()]);
+        java.args(["-cp", classpath, main, &port.to_string()]);
         java
     })
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 /// Each crate and its layer; a crate may depend only on crates of lower layers.
 const LAYERS: &[(&str, u8)] = &[
     ("kulya-testkit", 0),
+    ("kulya-incremental", 0),
     ("kulya-schema", 0),
     ("kulya-store", 0),
     ("kulya-store-embedded", 1),

@@ -5,13 +5,13 @@
 //! leaves a group without a stream, which the next CREATE TABLE of that name replaces. The statement that
 //! puts the entry of [`ObjectKind::NewTable`] last owns the name.
 
-use super::backend::CatalogBackend;
+use super::backend::{CatalogBackend, NameStatus};
 use super::ddl_labels;
-use super::objects::{ObjectKind, SqlObjects, StoredTable};
+use super::objects::{NameUse, ObjectKind, SqlObjects, StoredTable, unchanged};
 use crate::{SqlError, SqlErrorKind, SqlResult};
 use kulya_registry_api::RegistryErrorKind;
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
-use kulya_store::{Condition, ErrorKind, Scope, StreamConfig, StreamId, Version};
+use kulya_store::{Condition, Scope, StreamConfig, StreamId, Version};
 use serde_json::{Value, json};
 
 /// A table to create.
@@ -23,6 +23,8 @@ pub(crate) struct NewTable {
     pub(crate) schemas: Option<NewSchemas>,
     /// The statement, in its canonical form; `None` for a stream of another table, which has the statement.
     pub(crate) ddl: Option<String>,
+    /// Whether it is no table before [`finish`] is called, because the statement writes its first rows.
+    pub(crate) unfinished: bool,
 }
 
 /// Creates a table that reads and writes streams of other names. `stream` is one that is made for it.
@@ -32,19 +34,21 @@ pub(crate) async fn create_naming_table(
     ddl: String,
     stream: Option<String>,
 ) -> SqlResult<Creation> {
-    if backend.is_table((database, name)).await? {
-        return Ok(Creation::Exists);
+    if let Some(taken) = taken(backend, (database, name)).await? {
+        return Ok(taken);
     }
-    let stored = StoredTable { ddl, names_streams: true, stream };
+    // a renamed table may have left its name to its stream
+    let version = backend.stored_table((database, name)).await?.map(|(_, version)| version);
+    let stored = StoredTable { ddl, names_streams: true, stream, ..StoredTable::default() };
     let objects = SqlObjects::new(backend.store.clone());
-    match objects.put(ObjectKind::Table, &[database, name], Condition::Absent, &stored).await {
+    match objects.put(ObjectKind::Table, &[database, name], unchanged(version), &stored).await {
         Err(error) if error.kind() == SqlErrorKind::Conflict => Ok(Creation::Exists),
         result => result.map(|_| Creation::Created),
     }
 }
 
-/// Returns the name of a stream that is not there, for a table whose name streams cannot have: other
-/// characters become `-`, and a number follows if there is such a stream.
+/// Returns the name of a stream that is not there, and not that of a table or view, for a table whose name
+/// its stream cannot have: other characters become `-`, and a number follows if the name is taken.
 pub(crate) async fn free_stream_name(
     backend: &CatalogBackend,
     database: &str,
@@ -53,8 +57,13 @@ pub(crate) async fn free_stream_name(
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
     let name: String = table.chars().map(|c| if is_allowed(c) { c } else { '-' }).collect();
     let existing = backend.store.streams(&Scope::new(database)?).await?;
-    let is_free = |name: &String| !existing.iter().any(|stream| stream.as_str() == name);
-    let numbered = (2..existing.len() + 3).map(|number| format!("{name}.{number}"));
+    let objects = SqlObjects::new(backend.store.clone());
+    let stored = objects.list::<StoredTable>(ObjectKind::Table, &[database]).await?;
+    let is_free = |name: &String| {
+        !existing.iter().any(|stream| stream.as_str() == name)
+            && !stored.iter().any(|(other, _)| other == name)
+    };
+    let numbered = (2..existing.len() + stored.len() + 3).map(|number| format!("{name}.{number}"));
     let free = std::iter::once(name.clone()).chain(numbered).find(is_free);
     free.ok_or_else(SqlError::internal)
 }
@@ -73,6 +82,29 @@ pub(crate) struct NewSchemas {
 pub(crate) enum Creation {
     Created,
     Exists,
+    /// A view has the name.
+    IsView,
+}
+
+/// Returns whether a name is taken by a table or a view.
+///
+/// # Errors
+/// `Conflict` for a table whose first rows are not written yet, and those of the store.
+pub(super) async fn taken(backend: &CatalogBackend, names: (&str, &str)) -> SqlResult<Option<Creation>> {
+    match backend.name_status(names).await? {
+        NameStatus::Free | NameStatus::Renamed => Ok(None),
+        NameStatus::Table => Ok(Some(Creation::Exists)),
+        NameStatus::View => Ok(Some(Creation::IsView)),
+        NameStatus::Unfinished => Err(unfinished(names.1)),
+    }
+}
+
+/// Returns the error for a table whose first rows are not written yet.
+pub(crate) fn unfinished(name: &str) -> SqlError {
+    let what = format!(
+        "another statement is creating table {name}, or was interrupted: DROP TABLE {name} removes what it left"
+    );
+    SqlError::new(SqlErrorKind::Conflict, what)
 }
 
 /// Creates a database.
@@ -88,8 +120,8 @@ pub(crate) async fn create_database(backend: &CatalogBackend, name: &str) -> Sql
 pub(crate) async fn create_table(backend: &CatalogBackend, new: &NewTable) -> SqlResult<Creation> {
     let objects = SqlObjects::new(backend.store.clone());
     let names = (new.stream.scope.as_str(), new.stream.name.as_str());
-    if backend.is_table(names).await? {
-        return Ok(Creation::Exists);
+    if let Some(taken) = taken(backend, names).await? {
+        return Ok(taken);
     }
     let names = [names.0, names.1];
     let owned = objects.put(ObjectKind::NewTable, &names, Condition::Any, &json!({})).await?;
@@ -98,6 +130,29 @@ pub(crate) async fn create_table(backend: &CatalogBackend, new: &NewTable) -> Sq
     // an entry that stays is replaced by the next statement
     let _ = objects.remove(ObjectKind::NewTable, &names, Condition::At(owned)).await;
     result
+}
+
+impl NewTable {
+    fn stored(&self, name_use: NameUse) -> StoredTable {
+        StoredTable { ddl: self.ddl.clone().unwrap_or_default(), name_use, ..StoredTable::default() }
+    }
+}
+
+/// Makes an unfinished table one, after its first rows.
+///
+/// # Errors
+/// `Conflict` if another statement has removed it.
+pub(crate) async fn finish(backend: &CatalogBackend, new: &NewTable) -> SqlResult<()> {
+    let names = [new.stream.scope.as_str(), new.stream.name.as_str()];
+    let Some((StoredTable { name_use: NameUse::Unfinished, .. }, version)) =
+        backend.stored_table((names[0], names[1])).await?
+    else {
+        let what = format!("another statement has dropped table {}", new.stream.name);
+        return Err(SqlError::new(SqlErrorKind::Conflict, what));
+    };
+    let objects = SqlObjects::new(backend.store.clone());
+    let stored = new.stored(NameUse::Table);
+    objects.put(ObjectKind::Table, &names, Condition::At(version), &stored).await.map(drop)
 }
 
 struct Attempt<'a> {
@@ -130,14 +185,20 @@ impl Attempt<'_> {
 
     async fn create_with(&self, made: &mut Made) -> SqlResult<()> {
         let mut is_in_labels = false;
+        if self.new.unfinished {
+            let stored = self.new.stored(NameUse::Unfinished);
+            let put = self.objects.put(ObjectKind::Table, &self.names, Condition::Absent, &stored).await;
+            made.definition = !put.as_ref().is_err_and(|error| error.kind() == SqlErrorKind::Conflict);
+            put?;
+        }
         if let Some(schemas) = &self.new.schemas {
             is_in_labels = self.create_group(schemas, made).await?;
             for schema in &schemas.versions {
                 self.backend.registry.add_schema(&schemas.group, schema.clone()).await?;
             }
         }
-        if let Some(ddl) = self.new.ddl.as_ref().filter(|_| !is_in_labels) {
-            let stored = StoredTable { ddl: ddl.clone(), names_streams: false, stream: None };
+        if self.new.ddl.is_some() && !is_in_labels && !self.new.unfinished {
+            let stored = self.new.stored(NameUse::Table);
             made.definition = true;
             self.objects.put(ObjectKind::Table, &self.names, Condition::Any, &stored).await?;
         }
@@ -166,7 +227,8 @@ impl Attempt<'_> {
         }
         // as Flink's catalog creates it
         let mut properties = GroupProperties::new(schemas.format.clone(), Compatibility::AllowAny, true);
-        let labels = self.new.ddl.as_deref().and_then(ddl_labels::to_labels);
+        let labels = self.new.ddl.as_deref().filter(|_| !self.new.unfinished);
+        let labels = labels.and_then(ddl_labels::to_labels);
         let is_in_labels = labels.is_some();
         properties.properties = labels.unwrap_or_default();
         made.group = true;
@@ -196,36 +258,11 @@ impl Attempt<'_> {
     }
 }
 
-impl CatalogBackend {
-    /// Returns the stored definition of a table.
-    pub(super) async fn stored_table(
-        &self,
-        (database, name): (&str, &str),
-    ) -> SqlResult<Option<StoredTable>> {
-        let objects = SqlObjects::new(self.store.clone());
-        Ok(objects.get(ObjectKind::Table, &[database, name]).await?.map(|(stored, _)| stored))
-    }
-
-    /// Returns whether there is a table of this name: a stream that has a group or a stored definition, or a
-    /// definition that names other streams.
-    pub(super) async fn is_table(&self, names: (&str, &str)) -> SqlResult<bool> {
-        let stored = self.stored_table(names).await?;
-        if stored.as_ref().is_some_and(|stored| stored.names_streams) {
-            return Ok(true);
-        }
-        let Ok(stream) = StreamId::new(names.0, names.1) else { return Ok(false) };
-        match self.store.stream(&stream).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-            found => drop(found?),
-        }
-        Ok(stored.is_some() || self.group(&stream).await?.is_some())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use kulya_registry::Registry;
+    use kulya_store::ErrorKind;
     use kulya_store::StreamStore;
     use kulya_store::clock::ManualClock;
     use kulya_store::fault::FaultyStore;
@@ -243,6 +280,7 @@ mod tests {
                 versions,
             }),
             ddl: Some(format!("CREATE TABLE orders (id BIGINT) WITH ('segments' = '{segments}')")),
+            unfinished: false,
         }
     }
 
@@ -261,7 +299,7 @@ mod tests {
         let new = orders(3, SCHEMA);
         assert_eq!(create_table(&backend, &new).await.unwrap(), Creation::Created);
         assert_eq!(create_table(&backend, &orders(1, SCHEMA)).await.unwrap(), Creation::Exists);
-        assert_eq!(backend.tables("shop").await.unwrap(), ["orders"]);
+        assert_eq!(backend.names("shop").await.unwrap().tables, ["orders"]);
         assert_eq!(backend.store.segments(&new.stream).await.unwrap().len(), 3);
         let (_, properties) = backend.group(&new.stream).await.unwrap().unwrap();
         assert_eq!(ddl_labels::from_labels(&properties.properties), new.ddl);
@@ -280,7 +318,7 @@ mod tests {
         assert_eq!(create("clicks").await, Creation::Exists);
         create_table(&backend, &orders(1, SCHEMA)).await.unwrap();
         assert_eq!(create("orders").await, Creation::Exists);
-        assert_eq!(backend.tables("shop").await.unwrap(), ["clicks", "orders"]);
+        assert_eq!(backend.names("shop").await.unwrap().tables, ["clicks", "orders"]);
         let clicks = NewTable { stream: StreamId::new("shop", "clicks").unwrap(), ..orders(1, SCHEMA) };
         assert_eq!(create_table(&backend, &clicks).await.unwrap(), Creation::Exists);
     }
@@ -331,11 +369,11 @@ mod tests {
                 break;
             }
             failures += 1;
-            assert!(backend.tables("shop").await.unwrap().is_empty(), "after {allowed} writes");
-            assert!(!backend.is_table(("shop", "orders")).await.unwrap());
+            assert!(backend.names("shop").await.unwrap().tables.is_empty(), "after {allowed} writes");
+            assert_eq!(backend.name_status(("shop", "orders")).await.unwrap(), NameStatus::Free);
             assert!(backend.store.streams(&new.stream.scope).await.unwrap().is_empty());
             assert_eq!(create_table(&backend, &new).await.unwrap(), Creation::Created);
-            assert_eq!(backend.tables("shop").await.unwrap(), ["orders"]);
+            assert_eq!(backend.names("shop").await.unwrap().tables, ["orders"]);
             let group = GroupId::new("shop", "orders");
             assert_eq!(backend.registry.latest_schemas(&group, None).await.unwrap().len(), 1);
         }

@@ -8,6 +8,7 @@ use crate::{SqlError, SqlErrorKind, SqlResult};
 use kulya_store::{Commit, Condition, ErrorKind, Scope, StreamStore, TableChange, TableId, Version};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The number of entries that are read at a time.
@@ -16,10 +17,14 @@ const PAGE: usize = 1000;
 /// The kind of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ObjectKind {
-    /// A [`StoredTable`]: database and stream.
+    /// A [`StoredTable`], of a table or a view: database and name.
     Table,
-    /// A table that a statement is creating: database and stream.
+    /// A table or view that a statement is creating: database and name.
     NewTable,
+    /// A [`StoredDatabase`]: database.
+    Database,
+    /// A [`StoredCatalog`]: catalog.
+    Catalog,
 }
 
 impl ObjectKind {
@@ -27,22 +32,99 @@ impl ObjectKind {
         match self {
             Self::Table => "table",
             Self::NewTable => "new table",
+            Self::Database => "database",
+            Self::Catalog => "catalog",
         }
     }
 }
 
-/// The definition of a table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What the name of a table or view stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct StoredTable {
-    /// The statement that created it, in its canonical form.
+    /// The statement that would create it, in its canonical form.
     pub(crate) ddl: String,
+    #[serde(default, skip_serializing_if = "NameUse::is_table")]
+    pub(crate) name_use: NameUse,
     /// Whether the table reads and writes streams of other names; then it is there without a stream of its
     /// own.
     #[serde(default)]
     pub(crate) names_streams: bool,
-    /// The stream that was made for it, because streams cannot have the table's name.
+    /// The stream that was made for it and is dropped with it, if its name is not the table's or the table
+    /// names streams.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stream: Option<String>,
+}
+
+/// What a stored name is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum NameUse {
+    #[default]
+    Table,
+    View,
+    /// Not a table yet: a statement is writing its first rows.
+    Unfinished,
+    /// Not a table any more: it has this name, and its stream the former one.
+    RenamedTo(String),
+}
+
+impl NameUse {
+    /// For serde.
+    fn is_table(&self) -> bool {
+        *self == Self::Table
+    }
+}
+
+/// What statements said of a database.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct StoredDatabase {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) comment: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) properties: BTreeMap<String, String>,
+}
+
+/// A catalog, as CREATE CATALOG said it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredCatalog {
+    /// In the order of the statement.
+    pub(crate) options: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) comment: Option<String>,
+}
+
+/// A change of an object.
+pub(crate) struct ObjectChange {
+    key: Vec<u8>,
+    condition: Condition,
+    /// `None` removes it.
+    value: Option<Vec<u8>>,
+}
+
+impl ObjectChange {
+    /// Puts an object.
+    ///
+    /// # Errors
+    /// `Internal` for a value that is not JSON.
+    pub(crate) fn put(
+        kind: ObjectKind,
+        names: &[&str],
+        condition: Condition,
+        value: &impl Serialize,
+    ) -> SqlResult<Self> {
+        let value = serde_json::to_vec(value).map_err(|e| SqlError::internal().because(e))?;
+        Ok(Self { key: key(kind, names), condition, value: Some(value) })
+    }
+
+    /// Removes an object.
+    pub(crate) fn remove(kind: ObjectKind, names: &[&str], condition: Condition) -> Self {
+        Self { key: key(kind, names), condition, value: None }
+    }
+}
+
+/// Returns the condition that an entry is as it was found.
+pub(crate) fn unchanged(version: Option<Version>) -> Condition {
+    version.map_or(Condition::Absent, Condition::At)
 }
 
 /// The objects of a store.
@@ -85,13 +167,36 @@ impl SqlObjects {
         condition: Condition,
         value: &impl Serialize,
     ) -> SqlResult<Version> {
+        let versions = self.change(vec![ObjectChange::put(kind, names, condition, value)?]).await?;
+        versions.first().copied().ok_or_else(SqlError::internal)
+    }
+
+    /// Makes all changes or none, and returns the versions of the objects that are put.
+    ///
+    /// # Errors
+    /// `Conflict` if a condition does not hold, and those of the store.
+    pub(crate) async fn change(&self, changes: Vec<ObjectChange>) -> SqlResult<Vec<Version>> {
+        self.change_with(changes, Vec::new()).await
+    }
+
+    /// The same together with changes of other tables.
+    ///
+    /// # Errors
+    /// As [`Self::change`].
+    pub(crate) async fn change_with(
+        &self,
+        changes: Vec<ObjectChange>,
+        others: Vec<TableChange>,
+    ) -> SqlResult<Vec<Version>> {
         let table = table()?;
         self.store.create_scope(&Scope::system(SCOPE)).await?;
         self.store.create_table(&table).await?;
-        let value = serde_json::to_vec(value).map_err(|e| SqlError::internal().because(e))?;
-        let change = TableChange::put(&table, key(kind, names), condition, value);
-        let receipt = self.store.commit(Commit { changes: vec![change], ..Commit::default() }).await?;
-        receipt.versions.first().copied().ok_or_else(SqlError::internal)
+        let changes = changes.into_iter().map(|change| match change.value {
+            Some(value) => TableChange::put(&table, change.key, change.condition, value),
+            None => TableChange::remove(&table, change.key, change.condition),
+        });
+        let receipt = self.store.commit(Commit::changes(changes.chain(others).collect())).await?;
+        Ok(receipt.versions)
     }
 
     /// Removes an object; succeeds also if there is none.
@@ -172,7 +277,7 @@ mod tests {
     async fn objects_are_kept_by_kind_and_names() {
         let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
         let objects = SqlObjects::new(Arc::clone(&store));
-        let stored = |ddl: &str| StoredTable { ddl: ddl.to_owned(), names_streams: false, stream: None };
+        let stored = |ddl: &str| StoredTable { ddl: ddl.to_owned(), ..StoredTable::default() };
         let names = ["shop", "orders"];
         assert_eq!(objects.get::<StoredTable>(ObjectKind::Table, &names).await.unwrap(), None);
         assert!(objects.list::<StoredTable>(ObjectKind::Table, &["shop"]).await.unwrap().is_empty());

@@ -1,10 +1,12 @@
 //! Validation of the options of CREATE CATALOG … WITH. They are those of the Flink connector's catalog:
-//! options for reading are used, options for writing are accepted and ignored, and unsupported values are
-//! rejected with a reason.
+//! those of `json.` are the defaults of its tables, and values that are not supported are refused with a
+//! reason.
 
-use crate::options::nearest;
+use crate::nearest::nearest;
+use crate::options::json_options;
 use crate::{SqlError, SqlErrorKind, SqlResult};
 use kulya_schema::Format;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -21,6 +23,22 @@ pub struct CatalogOptions {
     pub format: Format,
     /// Credentials and TLS of the servers at these URLs.
     pub security: Security,
+    /// The options `json.…`, without the prefix: the defaults of the catalog's tables.
+    pub json: Vec<(String, String)>,
+}
+
+/// The session's own store, and Avro.
+impl Default for CatalogOptions {
+    fn default() -> Self {
+        Self {
+            store: None,
+            registry: None,
+            default_database: None,
+            format: Format::Avro,
+            security: Security::default(),
+            json: Vec::new(),
+        }
+    }
 }
 
 /// Credentials and TLS of the servers: the Flink connector's options `security.…`.
@@ -52,25 +70,22 @@ pub enum StoreAddress {
 }
 
 /// The names of all options, for messages.
-const OPTIONS: &str = "type, default-database, controller-uri, schema-registry-uri, serialization.format, json.…, \
+pub(crate) const CATALOG_OPTIONS: &str = "type, default-database, controller-uri, schema-registry-uri, serialization.format, json.…, \
                      security.auth-type, security.auth-token, security.trust-store, security.validate-hostname";
 
 /// Validates the options of CREATE CATALOG. Spaces around values are trimmed, because the examples of the
 /// Flink connector's documentation have them.
-pub(crate) fn parse_catalog_options(name: &str, options: Vec<(String, String)>) -> SqlResult<CatalogOptions> {
-    let security = Security::default();
-    let mut parsed = CatalogOptions {
-        store: None,
-        registry: None,
-        default_database: None,
-        format: Format::Avro,
-        security,
-    };
+pub(crate) fn parse_catalog_options(name: &str, options: &[(String, String)]) -> SqlResult<CatalogOptions> {
+    let mut parsed = CatalogOptions::default();
+    let mut seen = BTreeSet::new();
     let (mut kind, mut method, mut token) = (None, None, None);
     let invalid =
         |what: String| SqlError::new(SqlErrorKind::InvalidOption, format!("catalog {name}: {what}"));
     for (key, value) in options {
         let value = value.trim().to_owned();
+        if !seen.insert(key) {
+            return Err(invalid(format!("option {key} is given twice")));
+        }
         match key.as_str() {
             "type" => kind = Some(value),
             "default-database" => parsed.default_database = Some(value),
@@ -87,18 +102,19 @@ pub(crate) fn parse_catalog_options(name: &str, options: Vec<(String, String)>) 
             }
             "controller-uri" => parsed.store = Some(store_address(value).map_err(invalid)?),
             other => match other.strip_prefix("json.") {
-                Some(option) => check_json(option, &value).map_err(invalid)?,
+                Some(option) => parsed.json.push((option.to_owned(), value)),
                 None => {
-                    let known = OPTIONS.split(", ").filter(|key| !key.ends_with('…'));
+                    let known = CATALOG_OPTIONS.split(", ").filter(|key| !key.ends_with('…'));
                     let what = match nearest(other, known) {
                         Some(nearest) => format!("unknown option {other}: did you mean {nearest}?"),
-                        None => format!("unknown option {other}; options are {OPTIONS}"),
+                        None => format!("unknown option {other}; options are {CATALOG_OPTIONS}"),
                     };
                     return Err(invalid(what));
                 }
             },
         }
     }
+    json_options(&parsed.json).map_err(|error| invalid(error.to_string()))?;
     parsed.security.authorization = match (method, token) {
         (None, None) => None,
         (Some(method), Some(token)) => Some((method, token)),
@@ -135,43 +151,45 @@ fn format(value: &str) -> Result<Format, String> {
     match value {
         "Avro" => Ok(Format::Avro),
         "Json" => Ok(Format::Json),
-        other => Err(format!("serialization.format {other:?} is not supported: Avro or Json, as in Flink")),
+        "Protobuf" => Ok(Format::Protobuf),
+        other => Err(format!("serialization.format {other:?} is not supported: Avro, Json or Protobuf")),
     }
 }
 
-/// Validates an option of Flink's JSON format.
-fn check_json(option: &str, value: &str) -> Result<(), String> {
-    let one_of = |values: &[&str]| match values.iter().any(|it| it.eq_ignore_ascii_case(value)) {
-        true => Ok(()),
-        false => Err(format!("json.{option} {value:?} is not supported: {}", values.join(" or "))),
-    };
-    let not_true = |reason: &str| match value.to_ascii_lowercase().as_str() {
-        "true" => Err(format!("json.{option} true is not supported yet: {reason}")),
-        _ => one_of(&["false"]),
-    };
-    match option {
-        "fail-on-missing-field" => not_true("a missing field is read as null, as with false"),
-        "ignore-parse-errors" => not_true("an event that cannot be decoded fails the query"),
-        // both formats are parsed, whatever the option
-        "timestamp-format.standard" => one_of(&["SQL", "ISO-8601"]),
-        // options for writing
-        "map-null-key.mode" => one_of(&["FAIL", "DROP", "LITERAL"]),
-        "map-null-key.literal" => Ok(()),
-        "encode.decimal-as-plain-number" => one_of(&["true", "false"]),
-        other => Err(format!("unknown option json.{other}; options are {JSON_OPTIONS}")),
-    }
+/// The option with a token.
+const TOKEN: &str = "security.auth-token";
+
+/// Returns whether an option's value is a secret itself, and not the name of an environment variable that has
+/// it.
+pub(crate) fn has_secret(key: &str, value: &str) -> bool {
+    shown(key, value) != value
 }
 
-/// The names of the JSON options, for messages.
-const JSON_OPTIONS: &str = "json.fail-on-missing-field, json.ignore-parse-errors, json.timestamp-format.standard, \
-                    json.map-null-key.mode, json.map-null-key.literal, json.encode.decimal-as-plain-number";
+/// Returns the value of an option as it is shown: without secrets.
+pub(crate) fn shown(key: &str, value: &str) -> String {
+    let is_variable = value.trim().starts_with("${") && value.trim().ends_with('}');
+    if key.ends_with(TOKEN) && !is_variable {
+        return HIDDEN.to_owned();
+    }
+    // http://user:password@host
+    let password = value.split_once("://").and_then(|(scheme, rest)| {
+        let authority = rest.split(['/', '?', '#']).next()?;
+        let (user, _) = authority.rsplit_once('@')?;
+        let (name, _) = user.split_once(':')?;
+        Some(format!("{scheme}://{name}:{HIDDEN}{}", rest.get(user.len()..)?))
+    });
+    password.unwrap_or_else(|| value.to_owned())
+}
+
+const HIDDEN: &str = "******";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn options(pairs: &[(&str, &str)]) -> SqlResult<CatalogOptions> {
-        parse_catalog_options("c", pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+        let pairs: Vec<_> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        parse_catalog_options("c", &pairs)
     }
 
     /// The catalog of the connector's demo, with every option of its documentation.
@@ -193,14 +211,18 @@ mod tests {
         let found = found.unwrap();
         assert_eq!(found.store, Some(StoreAddress::Url("tcp://localhost:9090".into())));
         assert_eq!(found.registry.as_deref(), Some("tcp://localhost:9092"));
+        assert_eq!(found.json.get(2), Some(&("timestamp-format.standard".into(), "ISO-8601".into())));
         for (key, value, expected) in [
-            ("serialization.format", "Protobuf", "Avro or Json"),
-            ("json.fail-on-missing-field", "true", "read as null"),
-            ("json.ignore-parse-errors", "true", "fails the query"),
-            ("json.ignore-parse-errors", "perhaps", "not supported: false"),
-            ("json.timestamp-format.standard", "unix", "SQL or ISO-8601"),
-            ("json.map-null-key.mode", "KEEP", "FAIL or DROP or LITERAL"),
-            ("json.colour", "red", "options are json.fail-on-missing-field"),
+            ("serialization.format", "Custom", "Avro, Json or Protobuf"),
+            ("json.ignore-parse-errors", "perhaps", "use true or false"),
+            ("json.timestamp-format.standard", "unix", "use SQL, ISO-8601"),
+            ("json.map-null-key.mode", "KEEP", "use FAIL, DROP, LITERAL"),
+            (
+                "json.colour",
+                "red",
+                "options are json.encode.decimal-as-plain-number, json.fail-on-missing-field",
+            ),
+            ("json.ignore-parse-error", "true", "did you mean 'json.ignore-parse-errors'?"),
         ] {
             let error = options(&[("type", "pravega"), (key, value)]).unwrap_err().to_string();
             assert!(error.contains(key) && error.contains(expected), "{error}");
@@ -213,6 +235,22 @@ mod tests {
         for url in ["file:///data", "s3://bucket/prefix?region=eu-west-1"] {
             let found = options(&[("type", "pravega"), ("controller-uri", url)]).unwrap();
             assert_eq!(found.store, Some(StoreAddress::Url(url.into())));
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        for (key, value, expected) in [
+            ("security.auth-token", "hidden", "******"),
+            ("pravega-registry.security.auth-token", "hidden", "******"),
+            ("security.auth-token", " ${SHOP_TOKEN} ", " ${SHOP_TOKEN} "),
+            ("controller-uri", "http://me:x@h:1/p@q", "http://me:******@h:1/p@q"),
+            ("controller-uri", "http://me@h:1", "http://me@h:1"),
+            ("controller-uri", "tcp://h:1", "tcp://h:1"),
+            ("controller-uri", "/data", "/data"),
+        ] {
+            assert_eq!(shown(key, value), expected);
+            assert_eq!(has_secret(key, value), expected.contains("******"));
         }
     }
 
@@ -242,6 +280,7 @@ mod tests {
             (&[("type", "hive")][..], "unknown type hive"),
             (&[], "needs 'type'"),
             (&[("type", "pravega"), ("colour", "red")], "unknown option colour; options are"),
+            (&[("type", "pravega"), ("type", "kulya")], "option type is given twice"),
             (&[("type", "pravega"), ("controller-uri", "ftp://x")], "neither"),
             (&[("type", "pravega"), ("security.auth-type", "Basic")], "both or none"),
             (&[("type", "pravega"), ("security.validate-hostname", "false")], "always verified"),

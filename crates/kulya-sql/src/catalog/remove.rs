@@ -1,38 +1,52 @@
 //! Removal of tables and databases. The stream goes first: without it there is no table, whatever is
 //! interrupted.
 
-use super::backend::CatalogBackend;
-use super::objects::{ObjectKind, SqlObjects, StoredTable};
+use super::backend::{CatalogBackend, NameStatus};
+use super::objects::{NameUse, ObjectKind, SqlObjects, StoredTable};
 use crate::{SqlError, SqlErrorKind, SqlResult};
+use kulya_schema::{GroupProperties, capture_labels};
 use kulya_store::{Condition, ErrorKind, Scope, StreamId};
-
-/// The label of a group whose stream a capture writes: the table of the database.
-const CAPTURED_TABLE: &str = "source.table";
 
 /// Removes a table with its events and schemas; returns `false` if there is none.
 ///
 /// # Errors
 /// `InUse` for the stream of a captured table, and those of the store and the registry.
 pub(crate) async fn drop_table(backend: &CatalogBackend, names: (&str, &str)) -> SqlResult<bool> {
-    if !backend.is_table(names).await? {
-        return Ok(false);
+    match backend.name_status(names).await? {
+        NameStatus::Table | NameStatus::Unfinished => {}
+        NameStatus::Free | NameStatus::Renamed | NameStatus::View => return Ok(false),
     }
-    match backend.stored_table(names).await?.filter(|stored| stored.names_streams) {
+    let stored = backend.stored_table(names).await?.map(|(stored, _)| stored);
+    match stored.filter(|stored| stored.names_streams) {
         // streams that it only names are not its own
         Some(stored) => {
             if let Some(stream) = stored.stream {
                 remove_stream(backend, &StreamId::new(names.0, &stream)?).await?;
+                remove_former_name(backend, names, &stream).await?;
             }
-            remove_definition(backend, names).await?;
         }
         None => remove_stream(backend, &StreamId::new(names.0, names.1)?).await?,
     }
+    remove_definition(backend, names).await?;
     Ok(true)
 }
 
-async fn remove_stream(backend: &CatalogBackend, stream: &StreamId) -> SqlResult<()> {
+/// Removes what an unfinished table has; another statement may have finished or replaced it.
+pub(crate) async fn drop_unfinished(backend: &CatalogBackend, stream: &StreamId) -> SqlResult<()> {
+    let names = (stream.scope.as_str(), stream.name.as_str());
+    match backend.name_status(names).await? {
+        NameStatus::Unfinished => drop_table(backend, names).await.map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a stream with its group.
+///
+/// # Errors
+/// As [`drop_table`].
+pub(crate) async fn remove_stream(backend: &CatalogBackend, stream: &StreamId) -> SqlResult<()> {
     let group = backend.group(stream).await?;
-    if let Some(table) = group.as_ref().and_then(|(_, found)| found.properties.get(CAPTURED_TABLE)) {
+    if let Some(table) = group.as_ref().and_then(|(_, found)| captured_table(found)) {
         let what = format!(
             "stream {stream} has the changes of table {table}, which a capture writes: end the capture with kulya cdc drop first"
         );
@@ -45,7 +59,27 @@ async fn remove_stream(backend: &CatalogBackend, stream: &StreamId) -> SqlResult
     if let Some((group, _)) = group {
         backend.registry.delete_group(&group).await?;
     }
-    remove_definition(backend, (stream.scope.as_str(), stream.name.as_str())).await
+    Ok(())
+}
+
+/// Returns the table whose changes a capture writes to the stream of this group.
+pub(crate) fn captured_table(group: &GroupProperties) -> Option<&str> {
+    group.properties.get(capture_labels::TABLE).map(String::as_str)
+}
+
+/// Removes the entry that a renamed table has under the name of its stream.
+async fn remove_former_name(
+    backend: &CatalogBackend,
+    (database, name): (&str, &str),
+    stream: &str,
+) -> SqlResult<()> {
+    match backend.stored_table((database, stream)).await? {
+        Some((StoredTable { name_use: NameUse::RenamedTo(now), .. }, version)) if now == name => {
+            let objects = SqlObjects::new(backend.store.clone());
+            objects.remove(ObjectKind::Table, &[database, stream], Condition::At(version)).await
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn remove_definition(backend: &CatalogBackend, (database, name): (&str, &str)) -> SqlResult<()> {
@@ -65,11 +99,13 @@ pub(crate) async fn drop_database(backend: &CatalogBackend, name: &str, cascade:
     };
     let objects = SqlObjects::new(backend.store.clone());
     let stored = objects.list::<StoredTable>(ObjectKind::Table, &[name]).await?;
-    if let Some((table, _)) = stored.iter().find(|(_, stored)| stored.names_streams)
+    let is_object = |stored: &StoredTable| stored.names_streams || stored.name_use == NameUse::View;
+    if let Some((object, stored)) = stored.iter().find(|(_, stored)| is_object(stored))
         && !cascade
     {
+        let kind = if stored.name_use == NameUse::View { "view" } else { "table" };
         let what = format!(
-            "database {name} has table {table}: drop its tables first, or use DROP DATABASE {name} CASCADE"
+            "database {name} has {kind} {object}: drop its tables and views first, or use DROP DATABASE {name} CASCADE"
         );
         return Err(SqlError::new(SqlErrorKind::InUse, what));
     }
@@ -89,6 +125,7 @@ pub(crate) async fn drop_database(backend: &CatalogBackend, name: &str, cascade:
     for stream in streams {
         remove_stream(backend, &StreamId { scope: scope.clone(), name: stream }).await?;
     }
+    objects.remove(ObjectKind::Database, &[name], Condition::Any).await?;
     Ok(backend.store.delete_scope(&scope).await?)
 }
 
@@ -97,7 +134,7 @@ mod tests {
     use super::*;
     use crate::catalog::create::{NewSchemas, NewTable, create_database, create_naming_table, create_table};
     use kulya_registry::Registry;
-    use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
+    use kulya_schema::{Compatibility, Format, GroupId, SchemaInfo};
     use kulya_store::StreamConfig;
     use kulya_store::clock::ManualClock;
     use kulya_store::memory::MemoryStore;
@@ -110,6 +147,7 @@ mod tests {
             segments: 1,
             schemas: Some(NewSchemas { group: GroupId::new("shop", name), format: Format::Avro, versions }),
             ddl: Some(ddl.to_owned()),
+            unfinished: false,
         }
     }
 
@@ -159,14 +197,14 @@ mod tests {
         create_table(&backend, &orders).await.unwrap();
         create_naming_table(&backend, ("shop", "clicks"), "x".into(), None).await.unwrap();
         assert!(drop_table(&backend, ("shop", "clicks")).await.unwrap());
-        assert_eq!(backend.tables("shop").await.unwrap(), ["orders"]);
+        assert_eq!(backend.names("shop").await.unwrap().tables, ["orders"]);
         create_naming_table(&backend, ("shop", "clicks"), "x".into(), None).await.unwrap();
         drop_table(&backend, ("shop", "orders")).await.unwrap();
         let error = drop_database(&backend, "shop", false).await.unwrap_err();
         assert!(error.to_string().contains("database shop has table clicks"), "{error}");
         assert!(drop_database(&backend, "shop", true).await.unwrap());
         create_database(&backend, "shop").await.unwrap();
-        assert!(backend.tables("shop").await.unwrap().is_empty());
+        assert!(backend.names("shop").await.unwrap().tables.is_empty());
     }
 
     #[tokio::test]
@@ -175,11 +213,11 @@ mod tests {
         let stream = StreamId::new("shop", "db.public.orders").unwrap();
         backend.store.create_stream(&stream, StreamConfig::with_segments(1)).await.unwrap();
         let mut properties = GroupProperties::new(Format::Json, Compatibility::AllowAny, true);
-        properties.properties.insert(CAPTURED_TABLE.into(), "public.orders".into());
+        properties.properties.insert(capture_labels::TABLE.into(), "public.orders".into());
         let group = GroupId::new("shop", "db.public.orders");
         backend.registry.create_group(&group, properties).await.unwrap();
         let error = drop_table(&backend, ("shop", "db.public.orders")).await.unwrap_err();
         assert!(error.to_string().contains("kulya cdc drop"), "{error}");
-        assert_eq!(backend.tables("shop").await.unwrap(), ["db.public.orders"]);
+        assert_eq!(backend.names("shop").await.unwrap().tables, ["db.public.orders"]);
     }
 }

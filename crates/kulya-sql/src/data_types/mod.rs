@@ -2,8 +2,6 @@
 
 mod flink;
 mod names;
-mod type_planner;
 
-pub(crate) use flink::field;
+pub(crate) use flink::{arrow_type, field};
 pub(crate) use names::type_name;
-pub(crate) use type_planner::FlinkTypePlanner;

@@ -6,7 +6,7 @@ use super::flink_dialect::FlinkDialect;
 use super::limits;
 use super::options::Hint;
 use super::reserved::is_reserved;
-use super::tokens::StatementTokens;
+use super::tokens::{self, StatementTokens};
 use super::words::{accept_words, at_words, word};
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -32,6 +32,24 @@ impl Path {
 pub(crate) struct WithText<T> {
     pub(crate) value: T,
     pub(crate) text: String,
+}
+
+impl WithText<Box<ast::Expr>> {
+    /// Returns the names in an expression that are not those of functions: columns, and words of
+    /// the language.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let statements = tokens::split(&self.text).unwrap_or_default();
+        let of_statement = |statement: &StatementTokens<'_>| {
+            let following = statement.tokens.iter().map(|token| &token.token).skip(1).chain([&Token::EOF]);
+            let words =
+                statement.tokens.iter().zip(following).filter_map(|(token, next)| match &token.token {
+                    Token::Word(word) if *next != Token::LParen => Some(word.value.clone()),
+                    _ => None,
+                });
+            words.collect::<Vec<_>>()
+        };
+        statements.iter().flat_map(of_statement).collect()
+    }
 }
 
 /// The text determines the value.

@@ -33,7 +33,7 @@ impl Dialect for FlinkDialect {
     }
 
     fn is_identifier_start(&self, ch: char) -> bool {
-        ch.is_alphabetic() || ch == '_'
+        ch.is_alphabetic() || matches!(ch, '_' | '$')
     }
 
     fn is_identifier_part(&self, ch: char) -> bool {
@@ -83,6 +83,11 @@ impl Dialect for FlinkDialect {
 
     fn supports_window_clause_named_window_reference(&self) -> bool {
         true
+    }
+
+    /// ON begins what follows the query of an INSERT.
+    fn is_select_item_alias(&self, explicit: bool, keyword: &Keyword, parser: &mut Parser<'_>) -> bool {
+        explicit || *keyword != Keyword::ON && self.is_column_alias(keyword, parser)
     }
 
     /// A name that begins an expression; other reserved words are refused where statements define names.

@@ -9,11 +9,14 @@
 //!
 //! | rule | here |
 //! |---|---|
-//! | operators of DataFusion in queries: `!=`, `::`, `[…]`, `->`, MINUS, AT TIME ZONE, DISTINCT ON, QUALIFY, WITH RECURSIVE | accepted |
+//! | operators of DataFusion in queries: `!=`, `::`, `[…]`, `->`, MINUS, AT TIME ZONE, DISTINCT ON,
+//! QUALIFY, WITH RECURSIVE | accepted |
 //! | reserved words as names in queries, where they are unambiguous | accepted |
 //! | INTERVAL as the type of a column; a line break in a name | accepted |
 //! | EXPLAIN ANALYZE and VERBOSE, DESCRIBE TABLE t, files in FROM | accepted |
-//! | what Flink refuses after parsing: unknown types, lengths out of range, columns and keys defined twice, keys without NOT ENFORCED, UNIQUE, names with too many parts, unknown hints, wrong arguments of windows | refused |
+//! | what Flink refuses after parsing: unknown types, lengths out of range, columns and keys defined
+//! twice, keys without NOT ENFORCED, UNIQUE, names with too many parts, unknown hints, wrong arguments
+//! of windows | refused |
 //! | `TABLE t` as a query, VALUES without brackets, TABLESAMPLE, UESCAPE, numbers with L | refused |
 //! | [`unsupported`] statements and clauses | refused |
 
@@ -27,34 +30,45 @@ mod flink_type;
 mod limits;
 mod option_list;
 mod options;
+mod outline;
 mod query;
 mod quote;
 mod reserved;
 mod rewrite;
 mod script;
 mod statement;
+mod system_time;
+mod table_names;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod type_text;
 mod unsupported;
 mod words;
 
 pub(crate) use cursor::Path;
 pub use error::Position;
 pub(crate) use error::{DialectError, DialectErrorKind};
-pub(crate) use expressions::TYPE_NAME;
-pub(crate) use flink_type::{FlinkType, TypeKind};
+pub(crate) use expressions::{CAST, TRY_CAST};
+pub(crate) use flink_type::{FlinkType, MAX_LENGTH, TypeKind};
 pub(crate) use options::OptionDef;
+pub(crate) use outline::KEYWORDS;
+pub use outline::{Outline, OutlinePart, PartKind};
+pub(crate) use quote::{Quoted, identifier};
+pub(crate) use reserved::is_reserved;
 pub(crate) use rewrite::{TableReferenceKind, table_reference};
 pub use statement::Statement;
 pub(crate) use statement::{
-    ColumnDef, ColumnKind, CreateCatalog, CreateDatabase, CreateTable, Described, Explain, ExplainDetail,
-    Insert, LikePattern, ParsedQuery, Show, StatementKind,
+    AlterTable, AlterView, AlteredElement, ColumnDef, ColumnKind, ColumnPlace, ConflictAction, CreateCatalog,
+    CreateDatabase, CreateTable, CreateView, Described, Explain, ExplainDetail, Insert, Like, LikePart,
+    LikePattern, Merging, OptionsChange, ParsedQuery, PrimaryKey, Show, StatementKind, TableElements,
 };
+pub(crate) use system_time::{
+    AsOf, AsOfTime, CHANGE_KIND, ChangeCodes, RowTime, is_validity, valid_from, valid_to,
+};
+pub(crate) use type_text::parse_type;
 
-use cursor::Cursor;
 use error::DialectResult;
-use flink_dialect::FlinkDialect;
 
 /// The stack of the parsing thread, in bytes; only the used part takes memory.
 const PARSING_STACK_BYTES: usize = 256 << 20;
@@ -75,24 +89,19 @@ pub(crate) fn parse(text: &str) -> DialectResult<Vec<Statement>> {
     })
 }
 
-/// Parses the text of a type.
-pub(crate) fn parse_type(text: &str) -> DialectResult<FlinkType> {
-    let statements = tokens::split(text)?;
-    let [statement] = statements.as_slice() else {
-        return Err(DialectError::syntax("expected one type", Position::default()));
-    };
-    let dialect = FlinkDialect::new(statement.tokens.len());
-    let mut cursor = Cursor::new(statement, &dialect, []);
-    let parsed = cursor.parse_with(flink_type::parse_type)?;
-    cursor.expect_end()?;
-    Ok(parsed)
-}
-
 /// Parses one CREATE TABLE.
 pub(crate) fn parse_create_table(text: &str) -> DialectResult<CreateTable> {
     match one(text)? {
         StatementKind::CreateTable(create) => Ok(*create),
         other => Err(DialectError::syntax(format!("expected CREATE TABLE, found {}", other.name()), START)),
+    }
+}
+
+/// Parses one CREATE VIEW.
+pub(crate) fn parse_create_view(text: &str) -> DialectResult<CreateView> {
+    match one(text)? {
+        StatementKind::CreateView(create) => Ok(*create),
+        other => Err(DialectError::syntax(format!("expected CREATE VIEW, found {}", other.name()), START)),
     }
 }
 

@@ -15,7 +15,10 @@ const IGNORED_HINTS: &[&str] =
 pub(crate) fn options(cursor: &mut Cursor<'_>) -> DialectResult<Vec<OptionDef>> {
     cursor.bracketed(|cursor| {
         let position = cursor.position().into();
-        let key = cursor.string()?;
+        let key = match cursor.is_string() {
+            true => cursor.string()?,
+            false => return cursor.expected("the key of an option in single quotes"),
+        };
         cursor.expect_token(&Token::Eq)?;
         Ok(OptionDef { key, value: cursor.string()?, position })
     })
@@ -53,7 +56,7 @@ pub(crate) fn parse_hint(comment: &HintComment) -> DialectResult<Hint> {
         if cursor.accept(&["OPTIONS"]) && hint.options.is_none() {
             let located = |option: OptionDef| OptionDef { position: comment.position.into(), ..option };
             let options = options(&mut cursor).map_err(|_| unknown())?.into_iter().map(located).collect();
-            hint.options = Some(TableHint { options, position: comment.position.into() });
+            hint.options = Some(TableHint { options, as_of: None, position: comment.position.into() });
         } else if IGNORED_HINTS.contains(&name.as_str()) {
             cursor.accept(&[&name]);
             ignored_arguments(&mut cursor).map_err(|_| unknown())?;

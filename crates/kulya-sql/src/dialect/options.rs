@@ -1,6 +1,7 @@
 //! Options of tables and catalogs, and hints.
 
 use super::error::{NodePosition, Position};
+use super::system_time::AsOf;
 use datafusion::sql::sqlparser::tokenizer::Location;
 
 /// An option.
@@ -11,10 +12,11 @@ pub(crate) struct OptionDef {
     pub(crate) position: NodePosition,
 }
 
-/// The options of a table in a query.
+/// The options of a table in a query, and as of when it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TableHint {
     pub(crate) options: Vec<OptionDef>,
+    pub(crate) as_of: Option<AsOf>,
     pub(crate) position: NodePosition,
 }
 

@@ -4,7 +4,8 @@ use super::cursor::Cursor;
 use super::error::DialectResult;
 use super::options::Hint;
 use super::rewrite;
-use super::statement::{ExplainDetail, Insert, ParsedQuery, StatementKind};
+use super::statement::{ConflictAction, ExplainDetail, Insert, OnConflict, ParsedQuery, StatementKind};
+use super::table_names::table_names;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 /// The first words of a query.
@@ -17,9 +18,12 @@ pub(crate) fn query(cursor: &mut Cursor<'_>) -> DialectResult<ParsedQuery> {
     if !is_query(cursor) {
         return cursor.expected("SELECT, WITH or VALUES");
     }
+    let start = cursor.position();
     let parsed = cursor.query()?;
     let hints = cursor.take_hints();
-    rewrite::rewrite(parsed, hints, cursor.tokens())
+    let mut query = rewrite::rewrite(parsed, hints, cursor.tokens(), start)?;
+    query.tables = table_names(&mut query.query.value);
+    Ok(query)
 }
 
 /// Parses INSERT.
@@ -50,7 +54,22 @@ pub(crate) fn insert(cursor: &mut Cursor<'_>) -> DialectResult<Insert> {
         && !cursor.starts_with(&[Token::LParen, Token::LParen]);
     let columns = if has_columns { cursor.bracketed(|cursor| cursor.path(usize::MAX))? } else { Vec::new() };
     let query = query(cursor)?;
-    Ok(Insert { path, overwrite, partition, columns, options, query, position })
+    let on_conflict = on_conflict(cursor)?;
+    Ok(Insert { path, overwrite, partition, columns, options, query, on_conflict, position })
+}
+
+/// Parses ON CONFLICT of an INSERT.
+fn on_conflict(cursor: &mut Cursor<'_>) -> DialectResult<Option<OnConflict>> {
+    let position = cursor.position().into();
+    if !cursor.accept(&["ON", "CONFLICT", "DO"]) {
+        return Ok(None);
+    }
+    let actions = [ConflictAction::Deduplicate, ConflictAction::Nothing, ConflictAction::Error];
+    let Some(action) = actions.into_iter().find(|action| cursor.at(&[action.name()])) else {
+        return cursor.expected("NOTHING, ERROR or DEDUPLICATE");
+    };
+    cursor.advance();
+    Ok(Some(OnConflict { action, position }))
 }
 
 /// Parses what follows EXPLAIN. A statement set is parsed by the caller.

@@ -134,6 +134,17 @@ fn statement_kind(cursor: &mut Cursor<'_>) -> DialectResult<StatementKind> {
         // EXECUTE before a statement has no effect
         "EXECUTE" if cursor.at(&["INSERT"]) || query::is_query(cursor) => statement_kind(cursor),
         "EXECUTE" => cursor.expected("STATEMENT SET, INSERT or a query"),
+        "STOP" => {
+            cursor.expect(&["JOB"])?;
+            cursor.string().map(StatementKind::StopJob)
+        }
+        "SUBSCRIBE" => {
+            cursor.accept(&["TO"]);
+            if !query::is_query(cursor) {
+                return cursor.expected("a query");
+            }
+            query::query(cursor).map(StatementKind::Subscribe)
+        }
         "SET" => query::set(cursor),
         "RESET" => query::reset(cursor),
         _ => {

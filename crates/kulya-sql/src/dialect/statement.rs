@@ -21,7 +21,7 @@ impl Statement {
 
     /// Returns whether the statement returns rows of a query.
     pub fn is_query(&self) -> bool {
-        matches!(self.kind, StatementKind::Query(_) | StatementKind::Explain(_))
+        matches!(self.kind, StatementKind::Query(_) | StatementKind::Explain(_) | StatementKind::Subscribe(_))
     }
 }
 
@@ -70,6 +70,19 @@ pub(crate) enum StatementKind {
         if_exists: bool,
         temporary: bool,
     },
+    DropMaterializedView {
+        path: Path,
+        if_exists: bool,
+    },
+    /// PAUSE and RESUME.
+    AlterMaterializedView {
+        path: Path,
+        is_paused: bool,
+    },
+    /// `STOP JOB 'name'`.
+    StopJob(String),
+    /// A query whose changes are returned as they come.
+    Subscribe(ParsedQuery),
     Show(Show),
     Describe {
         what: Described,
@@ -101,13 +114,18 @@ impl StatementKind {
             Self::CreateTable(_) => "CREATE TABLE",
             Self::AlterTable { .. } => "ALTER TABLE",
             Self::DropTable { .. } => "DROP TABLE",
+            Self::CreateView(view) if view.materialized => "CREATE MATERIALIZED VIEW",
             Self::CreateView(_) => "CREATE VIEW",
             Self::AlterView { .. } => "ALTER VIEW",
             Self::DropView { .. } => "DROP VIEW",
+            Self::DropMaterializedView { .. } => "DROP MATERIALIZED VIEW",
+            Self::AlterMaterializedView { .. } => "ALTER MATERIALIZED VIEW",
+            Self::StopJob(_) => "STOP JOB",
+            Self::Subscribe(_) => "SUBSCRIBE",
             Self::Show(show) => show.name(),
             Self::Describe { what: Described::Catalog, .. } => "DESCRIBE CATALOG",
             Self::Describe { what: Described::Database, .. } => "DESCRIBE DATABASE",
-            Self::Describe { what: Described::Table, .. } => "DESCRIBE",
+            Self::Describe { what: Described::Table | Described::File, .. } => "DESCRIBE",
             Self::Explain(_) => "EXPLAIN",
             Self::Set(_) => "SET",
             Self::Reset(_) => "RESET",
@@ -127,6 +145,8 @@ impl Show {
             Self::Databases { .. } => "SHOW DATABASES",
             Self::Tables { .. } => "SHOW TABLES",
             Self::Views { .. } => "SHOW VIEWS",
+            Self::MaterializedViews { .. } => "SHOW MATERIALIZED VIEWS",
+            Self::Jobs => "SHOW JOBS",
             Self::Columns { .. } => "SHOW COLUMNS",
             Self::Functions { .. } => "SHOW FUNCTIONS",
             Self::CreateCatalog(_) => "SHOW CREATE CATALOG",
@@ -178,6 +198,23 @@ pub(crate) struct CreateTable {
     pub(crate) like: Option<Like>,
     /// The query of AS.
     pub(crate) query: Option<ParsedQuery>,
+}
+
+impl CreateTable {
+    /// Removes the places of its parts: the text is not the user's.
+    pub(crate) fn without_positions(mut self) -> Self {
+        let none = NodePosition::default();
+        self.path.position = none;
+        self.elements.columns.iter_mut().for_each(|column| column.position = none);
+        self.options.iter_mut().for_each(|option| option.position = none);
+        if let Some(watermark) = &mut self.elements.watermark {
+            watermark.column.position = none;
+        }
+        if let Some(key) = &mut self.elements.key {
+            key.position = none;
+        }
+        self
+    }
 }
 
 /// What stands in the brackets of a table: columns, watermark and key.
@@ -309,6 +346,8 @@ pub(crate) enum ColumnPlace {
 pub(crate) struct CreateView {
     pub(crate) path: Path,
     pub(crate) temporary: bool,
+    /// Whether its rows are kept and follow its tables.
+    pub(crate) materialized: bool,
     pub(crate) if_not_exists: bool,
     pub(crate) columns: Vec<String>,
     pub(crate) comment: Option<String>,
@@ -331,6 +370,8 @@ pub(crate) enum Show {
     Databases { from: Option<Path>, like: Option<LikePattern> },
     Tables { from: Option<Path>, like: Option<LikePattern> },
     Views { from: Option<Path>, like: Option<LikePattern> },
+    MaterializedViews { from: Option<Path>, like: Option<LikePattern> },
+    Jobs,
     Columns { from: Path, like: Option<LikePattern> },
     Functions { user_only: bool, from: Option<Path>, like: Option<LikePattern> },
     CreateCatalog(Path),
@@ -352,6 +393,8 @@ pub(crate) enum Described {
     Catalog,
     Database,
     Table,
+    /// A file, whose name is the only part of the path.
+    File,
 }
 
 /// EXPLAIN.
@@ -359,6 +402,13 @@ pub(crate) enum Described {
 pub(crate) struct Explain {
     pub(crate) details: Vec<ExplainDetail>,
     pub(crate) statement: Box<StatementKind>,
+}
+
+impl Explain {
+    /// Whether the plan is wanted that follows the changes of its tables.
+    pub(crate) fn is_live(&self) -> bool {
+        self.details.contains(&ExplainDetail::ChangelogMode)
+    }
 }
 
 /// A detail of EXPLAIN. ANALYZE and VERBOSE are Kulya's own.
@@ -383,7 +433,36 @@ pub(crate) struct Insert {
     /// The options of the hint after the table.
     pub(crate) options: Vec<OptionDef>,
     pub(crate) query: ParsedQuery,
+    pub(crate) on_conflict: Option<OnConflict>,
     pub(crate) position: NodePosition,
+}
+
+/// ON CONFLICT of an INSERT.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct OnConflict {
+    pub(crate) action: ConflictAction,
+    pub(crate) position: NodePosition,
+}
+
+/// What becomes of several rows of a statement with one primary key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConflictAction {
+    /// The last one is the row.
+    Deduplicate,
+    /// The first one is the row.
+    Nothing,
+    Error,
+}
+
+impl ConflictAction {
+    /// Returns the word after DO.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Deduplicate => "DEDUPLICATE",
+            Self::Nothing => "NOTHING",
+            Self::Error => "ERROR",
+        }
+    }
 }
 
 /// A query, rewritten for DataFusion.
@@ -391,14 +470,26 @@ pub(crate) struct Insert {
 pub(crate) struct ParsedQuery {
     /// The query, with its text as typed.
     pub(crate) query: WithText<Box<ast::Query>>,
+    /// The tables, in the order of the text; a common table expression is none.
+    pub(crate) tables: Vec<TableName>,
     /// The hints; a table with a hint has its number, see [`super::rewrite::table_reference`].
     pub(crate) hints: Vec<TableHint>,
     /// The files, which are named by string literals; see [`super::rewrite::table_reference`].
     pub(crate) files: Vec<FileReference>,
-    /// Where the first table with FOR SYSTEM_TIME AS OF is.
-    pub(crate) system_time: Option<NodePosition>,
     /// Hints that have no effect, as text for a note.
     pub(crate) ignored_hints: Vec<String>,
+    /// Where the query begins in the script.
+    pub(crate) position: NodePosition,
+}
+
+/// A table that a query names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TableName {
+    /// The parts as typed; the last may be that of a table with a hint, see
+    /// [`table_reference`](super::rewrite::table_reference).
+    pub(crate) parts: Vec<String>,
+    pub(crate) start: NodePosition,
+    pub(crate) end: NodePosition,
 }
 
 /// A file as a table.

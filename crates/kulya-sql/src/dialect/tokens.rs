@@ -62,7 +62,7 @@ impl StatementTokens<'_> {
 pub(crate) fn split(text: &str) -> DialectResult<Vec<StatementTokens<'_>>> {
     let dialect = FlinkDialect::default();
     let tokens = Tokenizer::new(&dialect, text).tokenize_with_location()?;
-    let mut offsets = Offsets { text, line: 1, column: 1, offset: 0 };
+    let mut offsets = Offsets::new(text);
     let mut statements = Vec::new();
     for part in tokens.split(|token| token.token == Token::SemiColon) {
         let statement = statement(text, part, &mut offsets)?;
@@ -142,16 +142,20 @@ fn accepted(token: &TokenWithSpan) -> DialectResult<Token> {
 }
 
 /// Converts locations (line and column, in characters from 1) to byte offsets, in increasing order.
-struct Offsets<'a> {
+pub(super) struct Offsets<'a> {
     text: &'a str,
     line: u64,
     column: u64,
     offset: usize,
 }
 
-impl Offsets<'_> {
+impl<'a> Offsets<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, line: 1, column: 1, offset: 0 }
+    }
+
     /// Returns the byte offset of a location.
-    fn offset(&mut self, location: Location) -> usize {
+    pub(super) fn offset(&mut self, location: Location) -> usize {
         for c in self.text.get(self.offset..).unwrap_or_default().chars() {
             if (self.line, self.column) == (location.line, location.column) {
                 break;

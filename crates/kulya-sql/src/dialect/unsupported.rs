@@ -25,7 +25,6 @@ pub(crate) const STATEMENTS: &[(&[&str], &str)] = &[
     (&["CREATE", "CONNECTION"], "CREATE CONNECTION"),
     (&["CREATE", "FUNCTION"], "CREATE FUNCTION"),
     (&["CREATE", "MATERIALIZED", "TABLE"], "CREATE MATERIALIZED TABLE"),
-    (&["CREATE", "MATERIALIZED", "VIEW"], "CREATE MATERIALIZED VIEW"),
     (&["CREATE", "MODEL"], "CREATE MODEL"),
     (&["CREATE", "OR", "REPLACE", "MATERIALIZED", "TABLE"], "CREATE MATERIALIZED TABLE"),
     (&["CREATE", "SYSTEM", "FUNCTION"], "CREATE FUNCTION"),
@@ -43,7 +42,6 @@ pub(crate) const STATEMENTS: &[(&[&str], &str)] = &[
     (&["DROP", "CONNECTION"], "DROP CONNECTION"),
     (&["DROP", "FUNCTION"], "DROP FUNCTION"),
     (&["DROP", "MATERIALIZED", "TABLE"], "DROP MATERIALIZED TABLE"),
-    (&["DROP", "MATERIALIZED", "VIEW"], "DROP MATERIALIZED VIEW"),
     (&["DROP", "MODEL"], "DROP MODEL"),
     (&["DROP", "SYSTEM", "FUNCTION"], "DROP FUNCTION"),
     (&["DROP", "TEMPORARY", "FUNCTION"], "DROP FUNCTION"),
@@ -59,13 +57,11 @@ pub(crate) const STATEMENTS: &[(&[&str], &str)] = &[
     (&["SHOW", "CREATE", "MODEL"], "SHOW CREATE MODEL"),
     (&["SHOW", "FULL", "MODULES"], "SHOW MODULES"),
     (&["SHOW", "JARS"], "SHOW JARS"),
-    (&["SHOW", "JOBS"], "SHOW JOBS"),
     (&["SHOW", "MATERIALIZED", "TABLES"], "SHOW MATERIALIZED TABLES"),
     (&["SHOW", "MODELS"], "SHOW MODELS"),
     (&["SHOW", "MODULES"], "SHOW MODULES"),
     (&["SHOW", "PARTITIONS"], "SHOW PARTITIONS"),
     (&["SHOW", "PROCEDURES"], "SHOW PROCEDURES"),
-    (&["STOP", "JOB"], "STOP JOB"),
     (&["TRUNCATE"], "TRUNCATE"),
     (&["UNLOAD", "MODULE"], "UNLOAD MODULE"),
     (&["UPDATE"], "UPDATE"),
@@ -87,6 +83,15 @@ pub(crate) fn check_statement(cursor: &Cursor<'_>) -> DialectResult<()> {
 pub(crate) fn check_clauses(tokens: &[TokenWithSpan]) -> DialectResult<()> {
     for pair in tokens.windows(2) {
         let [first, second] = pair else { continue };
+        let is_from = matches!(&second.token, Token::Word(next) if next.keyword == Keyword::FROM && next.quote_style.is_none());
+        let begins_item = match &first.token {
+            Token::Word(word) => word.keyword == Keyword::SELECT && word.quote_style.is_none(),
+            other => *other == Token::Comma,
+        };
+        if is_from && begins_item {
+            let text = format!("expected an expression, found {}", second.token);
+            return Err(DialectError::syntax(text, position(second)));
+        }
         let Token::Word(word) = &first.token else { continue };
         let clause = CLAUSES.iter().find(|name| word.value.eq_ignore_ascii_case(name));
         if let Some(name) = clause
@@ -98,13 +103,6 @@ pub(crate) fn check_clauses(tokens: &[TokenWithSpan]) -> DialectResult<()> {
         if word.value.eq_ignore_ascii_case("UESCAPE") && matches!(second.token, Token::SingleQuotedString(_))
         {
             return Err(DialectError::not_supported("UESCAPE", position(first)));
-        }
-        if word.keyword == Keyword::SELECT
-            && word.quote_style.is_none()
-            && matches!(&second.token, Token::Word(next) if next.keyword == Keyword::FROM && next.quote_style.is_none())
-        {
-            let text = format!("expected an expression, found {}", second.token);
-            return Err(DialectError::syntax(text, position(second)));
         }
     }
     Ok(())

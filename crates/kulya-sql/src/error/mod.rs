@@ -30,10 +30,13 @@ impl SqlError {
         Self { kind, what: what.into(), position: None, cause: None }
     }
 
-    /// Sets where in the script the error is.
+    /// Sets where in the script the error is. A statement that is not the user's has no places: then nothing
+    /// is set.
     #[must_use]
     pub(crate) fn at(mut self, position: Position) -> Self {
-        self.position = Some(position);
+        if position.line > 0 {
+            self.position = Some(position);
+        }
         self
     }
 
@@ -59,6 +62,25 @@ impl SqlError {
     pub(crate) fn hint(mut self, hint: &str) -> Self {
         self.what = format!("{}; {hint}", self.what);
         self
+    }
+
+    /// Puts what the error is about before the message.
+    #[must_use]
+    pub(crate) fn with_context(mut self, about: &str) -> Self {
+        self.what = format!("{about}: {}", self.what);
+        self
+    }
+
+    /// Removes the place: it is of a text that the user has not typed.
+    #[must_use]
+    pub(crate) fn without_position(mut self) -> Self {
+        self.position = None;
+        self
+    }
+
+    /// Returns the kind of the store's error that is the cause.
+    pub(crate) fn store_kind(&self) -> Option<ErrorKind> {
+        self.cause.as_ref()?.downcast_ref::<kulya_store::Error>().map(kulya_store::Error::kind)
     }
 
     /// Creates the error of a thread that panicked; standard error has the panic's message.
@@ -94,6 +116,7 @@ impl From<kulya_store::Error> for SqlError {
         let kind = match error.kind() {
             ErrorKind::Conflict => SqlErrorKind::Conflict,
             ErrorKind::Full => SqlErrorKind::DiskFull,
+            ErrorKind::NotSupported => SqlErrorKind::NotSupported,
             ErrorKind::Unreachable | ErrorKind::Closed | ErrorKind::ResponseLost => SqlErrorKind::Unavailable,
             _ => SqlErrorKind::Failed,
         };
@@ -103,7 +126,9 @@ impl From<kulya_store::Error> for SqlError {
 
 impl From<RegistryError> for SqlError {
     fn from(error: RegistryError) -> Self {
-        Self::new(registry_kind(error.kind()), error.to_string()).because(error)
+        // reasons of a refusal have a line each
+        let text: Vec<String> = error.to_string().lines().map(|line| line.trim().to_owned()).collect();
+        Self::new(registry_kind(error.kind()), text.join(" ")).because(error)
     }
 }
 
@@ -120,6 +145,7 @@ impl From<CodecError> for SqlError {
     fn from(error: CodecError) -> Self {
         let kind = match &error {
             CodecError::Registry(error) => registry_kind(error.kind()),
+            CodecError::Spill(_) => SqlErrorKind::DiskFull,
             CodecError::Value { .. } => SqlErrorKind::InvalidValue,
             CodecError::Payload { .. } | CodecError::Header(_) | CodecError::Codec(_) => {
                 SqlErrorKind::UndecodableEvent
@@ -136,8 +162,8 @@ mod tests {
 
     #[test]
     fn errors_of_the_parser_have_a_position() {
-        let error = SqlError::from(crate::dialect::parse("SELECT 1;\n SHOW JOBS").unwrap_err());
-        assert_eq!(error.to_string(), "SHOW JOBS is not supported yet at line 2, column 2");
+        let error = SqlError::from(crate::dialect::parse("SELECT 1;\n SHOW MODELS").unwrap_err());
+        assert_eq!(error.to_string(), "SHOW MODELS is not supported yet at line 2, column 2");
         assert_eq!(
             (error.kind(), error.position()),
             (SqlErrorKind::NotSupported, Some(Position { line: 2, column: 2 }))
@@ -150,6 +176,7 @@ mod tests {
         let kind_of = |kind| SqlError::from(kulya_store::Error::new(kind, "x")).kind().sqlstate();
         assert_eq!(kind_of(ErrorKind::Conflict), "40001");
         assert_eq!(kind_of(ErrorKind::Full), "53100");
+        assert_eq!(kind_of(ErrorKind::NotSupported), "0A000");
         assert_eq!(kind_of(ErrorKind::Unreachable), "08006");
         assert_eq!(kind_of(ErrorKind::Corrupt), "58000");
         let kind_of = |kind| SqlError::from(RegistryError::new(kind, "x")).kind().sqlstate();

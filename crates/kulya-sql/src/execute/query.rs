@@ -1,22 +1,20 @@
-//! Queries: their tables with hints, and their plans.
+//! Queries and EXPLAIN.
 
-use crate::catalog::CatalogBackend;
+use super::resolve::Resolver;
 use crate::dialect::{
-    Explain, ExplainDetail, OptionDef, ParsedQuery, Position, StatementKind, TableReferenceKind, parse_query,
-    table_reference,
+    Explain, ExplainDetail, ParsedQuery, Position, StatementKind, TableReferenceKind, table_reference,
 };
 use crate::engine::{
-    BASE_TABLE, DefaultPath, PlanRequest, ResolvedTable, RowStream, TablePath, TargetColumns,
+    DefaultPath, PendingQuery, PlanRequest, Purpose, ResolvedTable, ResolvedTables, RowStream, TablePath,
+    TableRowsSource, TargetColumns,
 };
-use crate::scan::{DecodeErrorPolicy, OPTION, SkippedEvents, segment_parts};
+use crate::live::LiveQuery;
+use crate::scan::SkippedEvents;
 use crate::session::Session;
-use crate::table::{SpecColumnKind, StreamTable, TableDefinition, TableSpec};
-use crate::{SqlError, SqlErrorKind, SqlResult};
+use crate::{SqlError, SqlResult};
+use arrow::datatypes::SchemaRef;
 use datafusion::common::TableReference;
 use datafusion::sql::sqlparser::ast;
-use kulya_store::{SegmentInfo, StreamId};
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
 impl Session {
     /// Starts a query.
@@ -34,7 +32,6 @@ impl Session {
         let has = |detail| explain.details.contains(&detail);
         for (detail, name) in [
             (ExplainDetail::EstimatedCost, "ESTIMATED_COST"),
-            (ExplainDetail::ChangelogMode, "CHANGELOG_MODE"),
             (ExplainDetail::JsonExecutionPlan, "JSON_EXECUTION_PLAN"),
             (ExplainDetail::PlanAdvice, "PLAN_ADVICE"),
         ] {
@@ -62,118 +59,111 @@ impl Session {
         query: &ParsedQuery,
         target: Option<TargetColumns>,
     ) -> SqlResult<RowStream> {
-        if let Some(file) = query.files.first() {
-            let what = format!("a query of the file {}", file.path);
-            return Err(SqlError::not_supported(what).at(file.position.0));
-        }
-        if let Some(position) = query.system_time {
-            return Err(SqlError::not_supported("FOR SYSTEM_TIME AS OF").at(position.0));
-        }
-        let (catalog, database) = (self.catalogs.current.clone(), self.catalogs.database.clone());
-        let path = DefaultPath { catalog, database: database.unwrap_or_default() };
-        let pending = self.engine()?.plan(PlanRequest { statement, path, target }).await?;
+        let pending = self.plan(statement, target).await?;
         let skipped = SkippedEvents::default();
-        let mut named = Vec::new();
-        for reference in &pending.references {
-            named.push(self.named_table(&parts(reference), query).await?);
-        }
-        let tables = self.resolve(named, &skipped).await?;
+        let (tables, inexact) =
+            Box::pin(self.resolve(&pending.references, query, &skipped, None, Purpose::Rows)).await?;
         let ignored = query.ignored_hints.clone();
         let warnings = move || {
             let ignored = ignored.iter().map(|hint| format!("the hint {hint} has no effect"));
-            ignored.chain(skipped.warning()).collect()
+            ignored.chain(inexact.clone()).chain(skipped.warning()).collect()
         };
         self.engine()?.run(pending, tables, Box::new(warnings)).await
     }
 
-    /// Looks up a table that a query names, perhaps with a hint.
-    async fn named_table(&self, parts: &[String], query: &ParsedQuery) -> SqlResult<NamedTable> {
-        let Some((hidden, qualifiers)) = parts.split_last() else { return Err(SqlError::internal()) };
-        let (name, options) = match table_reference(hidden) {
-            TableReferenceKind::Table(name) => (name, &[][..]),
-            TableReferenceKind::Hinted(name, hint) => {
-                (name, query.hints.get(hint).map_or(&[][..], |hint| hint.options.as_slice()))
-            }
-            TableReferenceKind::File(_) => return Err(SqlError::internal()),
-        };
-        let shown: Vec<String> = qualifiers.iter().cloned().chain([name.to_owned()]).collect();
-        let (path, definition) = self.find_table(&shown).await?;
-        let policy = decode_error_policy(&definition, options)?;
-        Ok(NamedTable { path: TablePath { name: hidden.clone(), ..path }, definition, policy })
+    /// Returns the columns of a query's rows, which is planned and not executed. With `view` it is that of a
+    /// view, which may not read itself.
+    pub(super) async fn query_schema(
+        &mut self,
+        query: &ParsedQuery,
+        view: Option<&TablePath>,
+    ) -> SqlResult<SchemaRef> {
+        let statement = ast::Statement::Query(query.query.value.clone());
+        let pending = self.plan(statement, None).await?;
+        let skipped = SkippedEvents::default();
+        let (tables, _) =
+            Box::pin(self.resolve(&pending.references, query, &skipped, view, Purpose::Rows)).await?;
+        pending.schema(tables).await
     }
 
-    /// Returns the tables of a query, whose streams are read up to their tails at one moment.
+    /// Plans a query as one that follows the changes of its tables; with `target`, its rows are converted to
+    /// those columns, and with `view` it is that of a view.
+    ///
+    /// # Errors
+    /// Those of planning.
+    pub(crate) async fn live_query(
+        &mut self,
+        query: &ParsedQuery,
+        target: Option<TargetColumns>,
+        view: Option<&TablePath>,
+    ) -> SqlResult<LiveQuery> {
+        let statement = ast::Statement::Query(query.query.value.clone());
+        let pending = self.plan_for(statement, target, Purpose::Changes).await?;
+        let skipped = SkippedEvents::default();
+        let (tables, _) =
+            Box::pin(self.resolve(&pending.references, query, &skipped, view, Purpose::Changes)).await?;
+        pending.live(tables).await
+    }
+
+    /// Returns the tables, views and files of a query; with `view` it is that of a view.
     async fn resolve(
-        &self,
-        named: Vec<NamedTable>,
+        &mut self,
+        references: &[TableReference],
+        query: &ParsedQuery,
         skipped: &SkippedEvents,
-    ) -> SqlResult<Vec<ResolvedTable>> {
-        let mut streams: BTreeMap<String, Vec<StreamId>> = BTreeMap::new();
-        for table in &named {
-            let of_catalog = streams.entry(table.path.catalog.clone()).or_default();
-            of_catalog.extend(table.definition.streams.iter().cloned());
+        view: Option<&TablePath>,
+        purpose: Purpose,
+    ) -> SqlResult<(ResolvedTables, Option<String>)> {
+        let (mut names, mut files) = (Vec::new(), Vec::new());
+        for reference in references {
+            let parts = parts(reference);
+            match parts.last().map(|name| table_reference(name)) {
+                Some(TableReferenceKind::File(number)) => {
+                    let file = query.files.get(number).ok_or_else(SqlError::internal)?;
+                    if view.is_some() {
+                        let what = format!("a view of the file {}", file.path);
+                        return Err(SqlError::not_supported(what).at(file.position.0));
+                    }
+                    let provider = self.file_table(&file.path, file.position.0).await?;
+                    let path = self.default_path().of_table(reference.table());
+                    let rows = TableRowsSource::Stream(provider, None);
+                    files.push(ResolvedTable { path, rows, live: None });
+                }
+                _ => names.push(parts),
+            }
         }
-        let mut segments: BTreeMap<String, VecDeque<Vec<SegmentInfo>>> = BTreeMap::new();
-        for (catalog, streams) in streams {
-            let tails = self.catalogs.backend(&catalog)?.store.tails(&streams).await?;
-            segments.insert(catalog, tails.streams.into());
-        }
-        let mut tables = Vec::with_capacity(named.len());
-        for NamedTable { path, definition, policy } in named {
-            let CatalogBackend { store, registry } = self.catalogs.backend(&path.catalog)?.clone();
-            let of_catalog = segments.entry(path.catalog.clone()).or_default();
-            let own = definition.streams.iter().filter_map(|_| of_catalog.pop_front()).flatten().collect();
-            let parts = segment_parts(&store, own);
-            let query = definition.spec.as_deref().map(computed_columns).transpose()?.flatten();
-            let provider = StreamTable::new(definition, parts, registry, policy, skipped);
-            tables.push(ResolvedTable { path, provider: Arc::new(provider), query });
-        }
-        Ok(tables)
+        let resolver = match view {
+            Some(path) => Resolver::of_view(self, path),
+            None => Resolver::new(self),
+        };
+        let (mut tables, inexact) = resolver.purpose(purpose).resolve(&names, query, skipped).await?;
+        tables.tables.append(&mut files);
+        Ok((tables, inexact))
     }
-}
 
-/// A table that a query names.
-struct NamedTable {
-    path: TablePath,
-    definition: TableDefinition,
-    policy: DecodeErrorPolicy,
-}
-
-/// Returns the policy for events that cannot be decoded, by the options of a hint and of the table.
-fn decode_error_policy(definition: &TableDefinition, hint: &[OptionDef]) -> SqlResult<DecodeErrorPolicy> {
-    let of_table = definition.spec.as_ref().and_then(|spec| spec.connector.get(OPTION));
-    let mut policy = of_table.map(DecodeErrorPolicy::parse).transpose()?.unwrap_or_default();
-    for option in hint {
-        if option.key != OPTION {
-            let what = format!("option '{}' in a hint", option.key);
-            return Err(SqlError::not_supported(what).at(option.position.0));
-        }
-        policy = DecodeErrorPolicy::parse(&option.value)?;
+    /// Parses a statement for planning.
+    pub(super) async fn plan(
+        &mut self,
+        statement: ast::Statement,
+        target: Option<TargetColumns>,
+    ) -> SqlResult<PendingQuery> {
+        self.plan_for(statement, target, Purpose::Rows).await
     }
-    Ok(policy)
-}
 
-/// Returns the query that adds a table's computed columns to its rows; `None` without any.
-fn computed_columns(spec: &TableSpec) -> SqlResult<Option<Box<ast::Query>>> {
-    let is_computed = |kind: &SpecColumnKind| matches!(kind, SpecColumnKind::Computed(_));
-    if !spec.columns.iter().any(|column| is_computed(&column.kind)) {
-        return Ok(None);
+    async fn plan_for(
+        &mut self,
+        statement: ast::Statement,
+        target: Option<TargetColumns>,
+        purpose: Purpose,
+    ) -> SqlResult<PendingQuery> {
+        let path = self.default_path();
+        self.engine()?.plan(PlanRequest { statement, path, target, purpose }).await
     }
-    let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
-    let columns: Vec<String> = spec
-        .columns
-        .iter()
-        .map(|column| match &column.kind {
-            SpecColumnKind::Computed(text) => format!("{text} AS {}", quoted(&column.name)),
-            _ => quoted(&column.name),
-        })
-        .collect();
-    let base = quoted(BASE_TABLE);
-    let text = format!("SELECT {} FROM {base}.{base}.{base}", columns.join(", "));
-    let query = parse_query(&text).map_err(|e| {
-        SqlError::new(SqlErrorKind::InvalidQuery, format!("the computed columns cannot be planned: {e}"))
-    })?;
-    Ok(Some(query.query.value))
+
+    fn default_path(&self) -> DefaultPath {
+        let (catalog, database) = (self.catalogs.current.clone(), self.catalogs.database.clone());
+        DefaultPath { catalog, database: database.unwrap_or_default() }
+    }
 }
 
 /// Returns the parts of a table reference.

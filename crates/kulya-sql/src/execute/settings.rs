@@ -14,13 +14,7 @@ impl Session {
             return StatementResult::text_rows(&["key", "value"], &rows);
         };
         self.settings.set(&key, &value)?;
-        let note = match (key.as_str(), self.settings.get(&key)) {
-            ("execution.runtime-mode", "streaming") => {
-                "; live queries are not supported yet: a query reads to the tail of now"
-            }
-            _ => "",
-        };
-        completed(format!("{key} set{note}"))
+        completed(format!("{key} set"))
     }
 
     pub(super) fn reset(&mut self, key: Option<&str>) -> SqlResult<StatementResult> {

@@ -1,7 +1,7 @@
 //! Formats whose events are changes of rows, in JSON.
 
 use super::registry::projected;
-use super::{RowFormat, json_reading, json_writing};
+use super::{RowFormat, WantedRows, json_reading, json_writing};
 use crate::options::{FormatOptions, Options};
 use crate::{SqlError, SqlErrorKind, SqlResult};
 use arrow::datatypes::{Field, SchemaRef};
@@ -39,7 +39,7 @@ impl ChangeLog {
     /// `InvalidOption` for a pattern that cannot be read.
     pub(super) fn find(format: &FormatOptions, schema: SchemaRef, is_keyed: bool) -> SqlResult<Option<Self>> {
         let options = &format.options;
-        let found = match format.name {
+        let found = match format.name.as_str() {
             "debezium-json" => {
                 ChangeLogFormat::DebeziumJson { schema_include: options.is_true("schema-include") }
             }
@@ -51,7 +51,10 @@ impl ChangeLog {
             let Some(text) = options.get(key) else { return Ok(None) };
             // the whole name is matched, as Flink does
             Regex::new(&format!("^(?:{text})$")).map(Some).map_err(|e| {
-                let what = format!("option '{}.{key}' = '{text:.100}' is no regular expression", format.name);
+                let what = format!(
+                    "option '{}.{key}' = '{text:.100}' is no regular expression",
+                    format.name.as_str()
+                );
                 SqlError::new(SqlErrorKind::InvalidOption, what).because(e)
             })
         };
@@ -73,27 +76,21 @@ impl RowFormat for ChangeLog {
         Arc::clone(&self.schema)
     }
 
-    fn decoder(&self, columns: &[usize], numbers: bool) -> CodecResult<Box<dyn BatchDecoder>> {
-        self.decoder_with_metadata(columns, &[], numbers)
-    }
-
     fn metadata(&self) -> Vec<Field> {
         metadata_columns(self.format)
     }
 
-    fn decoder_with_metadata(
-        &self,
-        columns: &[usize],
-        metadata: &[&str],
-        numbers: bool,
-    ) -> CodecResult<Box<dyn BatchDecoder>> {
-        let columns = flink_columns(&*projected(&self.schema, columns)?);
-        let rows = ChangeLogRows::new(self.format, &columns, metadata, json_reading(&self.options))?;
-        let rows = match &self.filter {
-            Some(filter) => rows.with_filter(Arc::clone(filter)),
-            None => rows,
-        };
-        Ok(Box::new(if numbers { rows.with_event_numbers() } else { rows }))
+    fn decoder(&self, wanted: &WantedRows<'_>) -> CodecResult<Box<dyn BatchDecoder>> {
+        let columns = flink_columns(&*projected(&self.schema, wanted.columns)?);
+        let reading = json_reading(&self.options);
+        let mut rows = ChangeLogRows::new(self.format, &columns, wanted.metadata, reading)?;
+        if let Some(filter) = &self.filter {
+            rows = rows.with_filter(Arc::clone(filter));
+        }
+        if let Some(key) = wanted.key {
+            rows = rows.with_key(&columns, key.columns, key.has_truncates)?;
+        }
+        Ok(Box::new(if wanted.event_numbers { rows.with_event_numbers() } else { rows }))
     }
 
     fn is_change_log(&self) -> bool {

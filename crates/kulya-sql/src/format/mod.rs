@@ -1,11 +1,18 @@
 //! Formats: how the events of a table become rows, and rows events.
 
 mod change_log;
+mod library;
 mod plain;
+mod protobuf;
 mod registry;
+mod wanted;
 
-pub(crate) use plain::plain_format;
-pub(crate) use registry::{RegistryAvro, RegistryJson, RegistryProtobuf};
+pub use library::{FormatFactory, FormatTable};
+pub use wanted::{ChangeKey, WantedRows};
+
+pub(crate) use library::FormatLibrary;
+pub(crate) use plain::{plain_format, timestamp_mapping};
+pub(crate) use registry::{RegistryAvro, RegistryChanges, RegistryJson, RegistryProtobuf};
 
 use crate::options::Options;
 use crate::{SqlError, SqlErrorKind, SqlResult};
@@ -15,36 +22,24 @@ use kulya_codec::arrow::{BatchDecoder, BatchEncoder, FlinkJsonOptions, JsonOptio
 use kulya_codec::{CodecError, CodecResult};
 use std::fmt::Debug;
 
-/// A format of a table, with its options.
+/// A format of a table, with its options. A program implements it for a format of its own and adds it by a
+/// [`FormatFactory`]; [`CollectingDecoder`](kulya_codec::arrow::CollectingDecoder) makes a decoder of a
+/// function that turns one event into rows.
 #[async_trait]
-pub(crate) trait RowFormat: Debug + Send + Sync {
+pub trait RowFormat: Debug + Send + Sync {
     /// Returns the schema of the rows: the physical columns of the table.
     fn schema(&self) -> SchemaRef;
 
-    /// Returns a decoder of these columns; with `numbers`, its batches have the numbers of their events.
+    /// Returns a decoder of the wanted rows: batches of the wanted columns, then the metadata.
     ///
     /// # Errors
     /// `Schema` when the columns cannot be read in this format.
-    fn decoder(&self, columns: &[usize], numbers: bool) -> CodecResult<Box<dyn BatchDecoder>>;
+    fn decoder(&self, wanted: &WantedRows<'_>) -> CodecResult<Box<dyn BatchDecoder>>;
 
     /// Returns the metadata that events have beside the rows: keys without the prefix `from_format.`, and
     /// types.
     fn metadata(&self) -> Vec<Field> {
         Vec::new()
-    }
-
-    /// Returns the same as [`decoder`](Self::decoder), with these metadata after the columns.
-    ///
-    /// # Errors
-    /// As [`decoder`](Self::decoder).
-    fn decoder_with_metadata(
-        &self,
-        columns: &[usize],
-        metadata: &[&str],
-        numbers: bool,
-    ) -> CodecResult<Box<dyn BatchDecoder>> {
-        let _ = metadata;
-        self.decoder(columns, numbers)
     }
 
     /// Returns whether events are changes of rows, of all four kinds.

@@ -1,9 +1,10 @@
 //! Formats without a header, whose events have the table's own schema.
 
 use super::change_log::ChangeLog;
+use super::protobuf::Protobuf;
 use super::registry::projected;
-use super::{RowFormat, json_reading, json_writing, no_columns};
-use crate::options::{FormatOptions, Options};
+use super::{FormatLibrary, RowFormat, WantedRows, json_reading, json_writing, no_columns};
+use crate::options::{FormatName, FormatOptions, Options, known_formats};
 use crate::{SqlError, SqlErrorKind, SqlResult};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -16,21 +17,28 @@ use kulya_codec::arrow::{
 use kulya_schema::{Format, SchemaInfo};
 use std::sync::Arc;
 
-/// Returns a format by its name.
+/// Returns a format by its name: one of Flink's, or one that the program has added.
 ///
 /// # Errors
-/// `NotSupported`, and `TypeMismatch` for columns that the format does not have.
+/// `InvalidOption` for an unknown one, and `TypeMismatch` for columns that the format does not have.
 pub(crate) fn plain_format(
     format: &FormatOptions,
+    library: &FormatLibrary,
     schema: SchemaRef,
     is_keyed: bool,
 ) -> SqlResult<Arc<dyn RowFormat>> {
+    let name = match &format.name {
+        FormatName::Known(name) => *name,
+        FormatName::Other { name, given } => {
+            return library.create(name, given, (schema, is_keyed), &known_formats());
+        }
+    };
     if let Some(changes) = ChangeLog::find(format, Arc::clone(&schema), is_keyed)? {
         let all: Vec<usize> = (0..schema.fields().len()).collect();
-        changes.decoder(&all, false).map_err(no_columns)?;
+        changes.decoder(&WantedRows { columns: &all, ..WantedRows::default() }).map_err(no_columns)?;
         return Ok(Arc::new(changes));
     }
-    Ok(match format.name {
+    Ok(match name {
         "json" => {
             JsonRows::flink(&flink_columns(&schema), json_reading(&format.options)).map_err(no_columns)?;
             Arc::new(Json { schema, options: format.options.clone() })
@@ -46,6 +54,7 @@ pub(crate) fn plain_format(
             RawPayloads::new(Arc::clone(&schema), true, options).map_err(no_columns)?;
             Arc::new(Raw { schema, options })
         }
+        "protobuf" => Arc::new(Protobuf::new(schema, &format.options)?),
         other => return Err(SqlError::not_supported(format!("format {other}"))),
     })
 }
@@ -62,10 +71,10 @@ impl RowFormat for Json {
         Arc::clone(&self.schema)
     }
 
-    fn decoder(&self, columns: &[usize], numbers: bool) -> CodecResult<Box<dyn BatchDecoder>> {
-        let columns = flink_columns(&*projected(&self.schema, columns)?);
+    fn decoder(&self, wanted: &WantedRows<'_>) -> CodecResult<Box<dyn BatchDecoder>> {
+        let columns = flink_columns(&*projected(&self.schema, wanted.columns)?);
         let rows = JsonRows::flink(&columns, json_reading(&self.options))?;
-        Ok(Box::new(if numbers { rows.with_event_numbers() } else { rows }))
+        Ok(Box::new(if wanted.event_numbers { rows.with_event_numbers() } else { rows }))
     }
 
     async fn encoder(&self) -> SqlResult<Box<dyn BatchEncoder>> {
@@ -89,7 +98,7 @@ impl Avro {
 }
 
 /// Returns how timestamps are mapped to Avro's types.
-pub(super) fn timestamp_mapping(options: &Options) -> TimestampMapping {
+pub(crate) fn timestamp_mapping(options: &Options) -> TimestampMapping {
     match options.get("timestamp_mapping.legacy") {
         Some("false") => TimestampMapping::Exact,
         _ => TimestampMapping::Legacy,
@@ -102,11 +111,11 @@ impl RowFormat for Avro {
         Arc::clone(&self.schema)
     }
 
-    fn decoder(&self, columns: &[usize], numbers: bool) -> CodecResult<Box<dyn BatchDecoder>> {
-        let payloads = AvroPayloads::new(&self.writer, Some(columns.to_vec()))?;
-        let payloads = payloads.columns(projected(&self.schema, columns)?)?;
+    fn decoder(&self, wanted: &WantedRows<'_>) -> CodecResult<Box<dyn BatchDecoder>> {
+        let payloads = AvroPayloads::new(&self.writer, Some(wanted.columns.to_vec()))?;
+        let payloads = payloads.columns(projected(&self.schema, wanted.columns)?)?;
         let decoder = PlainDecoder::new(payloads, self.writer.clone())?;
-        Ok(Box::new(if numbers { decoder.with_event_numbers() } else { decoder }))
+        Ok(Box::new(if wanted.event_numbers { decoder.with_event_numbers() } else { decoder }))
     }
 
     async fn encoder(&self) -> SqlResult<Box<dyn BatchEncoder>> {
@@ -147,11 +156,11 @@ impl RowFormat for Csv {
         Arc::clone(&self.schema)
     }
 
-    fn decoder(&self, columns: &[usize], numbers: bool) -> CodecResult<Box<dyn BatchDecoder>> {
-        let (schema, columns) = (Arc::clone(&self.schema), Some(columns.to_vec()));
+    fn decoder(&self, wanted: &WantedRows<'_>) -> CodecResult<Box<dyn BatchDecoder>> {
+        let (schema, columns) = (Arc::clone(&self.schema), Some(wanted.columns.to_vec()));
         let decoder =
             PlainDecoder::without_schema(CsvPayloads::new(schema, columns, self.options.clone())?, "csv");
-        Ok(Box::new(if numbers { decoder.with_event_numbers() } else { decoder }))
+        Ok(Box::new(if wanted.event_numbers { decoder.with_event_numbers() } else { decoder }))
     }
 
     async fn encoder(&self) -> SqlResult<Box<dyn BatchEncoder>> {
@@ -181,10 +190,10 @@ impl RowFormat for Raw {
         Arc::clone(&self.schema)
     }
 
-    fn decoder(&self, columns: &[usize], numbers: bool) -> CodecResult<Box<dyn BatchDecoder>> {
-        let payloads = RawPayloads::new(Arc::clone(&self.schema), !columns.is_empty(), self.options)?;
+    fn decoder(&self, wanted: &WantedRows<'_>) -> CodecResult<Box<dyn BatchDecoder>> {
+        let payloads = RawPayloads::new(Arc::clone(&self.schema), !wanted.columns.is_empty(), self.options)?;
         let decoder = PlainDecoder::without_schema(payloads, "raw");
-        Ok(Box::new(if numbers { decoder.with_event_numbers() } else { decoder }))
+        Ok(Box::new(if wanted.event_numbers { decoder.with_event_numbers() } else { decoder }))
     }
 
     async fn encoder(&self) -> SqlResult<Box<dyn BatchEncoder>> {

@@ -1,18 +1,20 @@
 //! Formats with the five-byte header: the registry has the schemas of events.
 
-use super::{RowFormat, json_reading, json_writing};
+use super::{FormatLibrary, RowFormat, WantedRows, json_reading, json_writing};
 use crate::options::Options;
 use crate::{SqlError, SqlErrorKind, SqlResult};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use async_trait::async_trait;
 use kulya_codec::CodecResult;
 use kulya_codec::arrow::{
-    AvroEncoder, AvroPayloads, BatchDecoder, BatchEncoder, Column, HeaderEncoder, JsonEncoder, JsonRows,
-    ProtobufEncoder, ProtobufOptions, ProtobufPayloads, RegistryDecoder, arrow_schema, flink_columns,
-    protobuf_columns,
+    AvroChangeEncoder, AvroChangePayloads, AvroEncoder, AvroPayloads, BatchDecoder, BatchEncoder, ChangeForm,
+    Column, FLINK_RECORD_NAME, FlinkJsonOptions, HeaderEncoder, JsonEncoder, JsonRows, PayloadDecoder,
+    ProtobufEncoder, ProtobufOptions, ProtobufPayloads, RegistryDecoder, TimestampMapping, arrow_schema,
+    avro_schema, flink_columns, protobuf_columns,
 };
+use kulya_codec::codec::Codecs;
 use kulya_registry_api::{RegistryErrorKind, SchemaRegistry};
-use kulya_schema::{EncodingId, GroupId, SchemaInfo};
+use kulya_schema::{EncodingId, Format, GroupId, SchemaInfo};
 use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 
@@ -20,16 +22,22 @@ use std::sync::Arc;
 #[derive(Clone)]
 struct Group {
     registry: Arc<dyn SchemaRegistry>,
+    codecs: Codecs,
     id: GroupId,
 }
 
 impl Group {
-    fn decoder<P>(&self, payloads: P, numbers: bool) -> Box<dyn BatchDecoder>
+    fn new(library: &FormatLibrary, id: GroupId) -> Self {
+        Self { registry: Arc::clone(&library.registry), codecs: library.codecs.clone(), id }
+    }
+
+    fn decoder<P>(&self, payloads: P, wanted: &WantedRows<'_>) -> Box<dyn BatchDecoder>
     where
-        P: kulya_codec::arrow::PayloadDecoder + 'static,
+        P: PayloadDecoder + 'static,
     {
         let decoder = RegistryDecoder::new(Arc::clone(&self.registry), self.id.clone(), payloads);
-        Box::new(if numbers { decoder.with_event_numbers() } else { decoder })
+        let decoder = decoder.codecs(self.codecs.clone());
+        Box::new(if wanted.event_numbers { decoder.with_event_numbers() } else { decoder })
     }
 
     /// Returns the encoding id of a schema, which is registered if the group accepts it.
@@ -64,13 +72,10 @@ impl RegistryAvro {
     ///
     /// # Errors
     /// `Schema` when the schema is not one of rows.
-    pub(crate) fn derived(
-        registry: &Arc<dyn SchemaRegistry>,
-        group: GroupId,
-        reader: SchemaInfo,
-    ) -> CodecResult<Self> {
-        let schema = kulya_codec::arrow::PayloadDecoder::schema(&AvroPayloads::new(&reader, None)?);
-        Ok(Self { group: Group { registry: Arc::clone(registry), id: group }, reader, schema })
+    pub(crate) fn derived(library: &FormatLibrary, group: GroupId, reader: SchemaInfo) -> CodecResult<Self> {
+        let schema = PayloadDecoder::schema(&AvroPayloads::new(&reader, None)?);
+        let schema = Arc::new(Schema::new(schema.fields().iter().map(without_zone).collect::<Fields>()));
+        Ok(Self { group: Group::new(library, group), reader, schema })
     }
 
     /// Creates the format of a table with these columns, whose Avro schema `reader` is.
@@ -78,13 +83,13 @@ impl RegistryAvro {
     /// # Errors
     /// `Schema` when the columns cannot be those of the schema.
     pub(crate) fn of_columns(
-        registry: &Arc<dyn SchemaRegistry>,
+        library: &FormatLibrary,
         group: GroupId,
         reader: SchemaInfo,
         columns: SchemaRef,
     ) -> CodecResult<Self> {
         AvroPayloads::new(&reader, None)?.columns(Arc::clone(&columns))?;
-        let group = Group { registry: Arc::clone(registry), id: group };
+        let group = Group::new(library, group);
         Ok(Self { group, reader, schema: columns })
     }
 }
@@ -95,9 +100,9 @@ impl RowFormat for RegistryAvro {
         Arc::clone(&self.schema)
     }
 
-    fn decoder(&self, columns: &[usize], numbers: bool) -> CodecResult<Box<dyn BatchDecoder>> {
-        let payloads = AvroPayloads::new(&self.reader, Some(columns.to_vec()))?;
-        Ok(self.group.decoder(payloads.columns(projected(&self.schema, columns)?)?, numbers))
+    fn decoder(&self, wanted: &WantedRows<'_>) -> CodecResult<Box<dyn BatchDecoder>> {
+        let payloads = AvroPayloads::new(&self.reader, Some(wanted.columns.to_vec()))?;
+        Ok(self.group.decoder(payloads.columns(projected(&self.schema, wanted.columns)?)?, wanted))
     }
 
     async fn encoder(&self) -> SqlResult<Box<dyn BatchEncoder>> {
@@ -114,27 +119,39 @@ pub(crate) struct RegistryJson {
     schema: SchemaRef,
     /// What INSERT writes: the schema and the options of a CREATE TABLE; `None` for a table of a program.
     definition: Option<(SchemaInfo, Options)>,
+    /// How events are read by Flink's rules; `None` for those of a program's schema.
+    reading: Option<FlinkJsonOptions>,
 }
 
 impl RegistryJson {
-    /// Creates the format of a table whose columns are those of a schema.
-    pub(crate) fn derived(registry: &Arc<dyn SchemaRegistry>, group: GroupId, columns: Vec<Column>) -> Self {
+    /// Creates the format of a table whose columns are those of a schema; `defaults` are the catalog's
+    /// options.
+    pub(crate) fn derived(
+        library: &FormatLibrary,
+        group: GroupId,
+        columns: Vec<Column>,
+        defaults: &Options,
+    ) -> Self {
         let schema = arrow_schema(&columns);
-        let group = Group { registry: Arc::clone(registry), id: group };
-        Self { group, columns, schema, definition: None }
+        let group = Group::new(library, group);
+        let says_errors =
+            ["fail-on-missing-field", "ignore-parse-errors"].iter().any(|k| defaults.is_true(k));
+        let reading = says_errors.then(|| json_reading(defaults));
+        Self { group, columns, schema, definition: None, reading }
     }
 
     /// Creates the format of a table with these columns, by Flink's rules; `writer` is their JSON schema.
     pub(crate) fn of_columns(
-        registry: &Arc<dyn SchemaRegistry>,
+        library: &FormatLibrary,
         group: GroupId,
         schema: SchemaRef,
         writer: SchemaInfo,
         options: Options,
     ) -> Self {
         let columns = flink_columns(&schema);
-        let group = Group { registry: Arc::clone(registry), id: group };
-        Self { group, columns, schema, definition: Some((writer, options)) }
+        let group = Group::new(library, group);
+        let reading = Some(json_reading(&options));
+        Self { group, columns, schema, definition: Some((writer, options)), reading }
     }
 }
 
@@ -144,14 +161,14 @@ impl RowFormat for RegistryJson {
         Arc::clone(&self.schema)
     }
 
-    fn decoder(&self, columns: &[usize], numbers: bool) -> CodecResult<Box<dyn BatchDecoder>> {
+    fn decoder(&self, wanted: &WantedRows<'_>) -> CodecResult<Box<dyn BatchDecoder>> {
         let columns: Vec<Column> =
-            columns.iter().filter_map(|index| self.columns.get(*index).cloned()).collect();
-        let rows = match &self.definition {
+            wanted.columns.iter().filter_map(|index| self.columns.get(*index).cloned()).collect();
+        let rows = match self.reading {
             None => JsonRows::new(&columns)?,
-            Some((_, options)) => JsonRows::flink(&columns, json_reading(options))?,
+            Some(options) => JsonRows::flink(&columns, options)?,
         };
-        Ok(self.group.decoder(rows, numbers))
+        Ok(self.group.decoder(rows, wanted))
     }
 
     async fn encoder(&self) -> SqlResult<Box<dyn BatchEncoder>> {
@@ -167,12 +184,13 @@ impl RowFormat for RegistryJson {
     }
 }
 
-/// Protobuf, of a table that follows from its group.
+/// Protobuf.
 #[derive(Debug)]
 pub(crate) struct RegistryProtobuf {
     group: Group,
     writer: SchemaInfo,
     schema: SchemaRef,
+    options: ProtobufOptions,
 }
 
 impl RegistryProtobuf {
@@ -180,14 +198,28 @@ impl RegistryProtobuf {
     ///
     /// # Errors
     /// `Schema` for a message that has no columns.
-    pub(crate) fn derived(
-        registry: &Arc<dyn SchemaRegistry>,
-        group: GroupId,
-        writer: SchemaInfo,
-    ) -> CodecResult<Self> {
+    pub(crate) fn derived(library: &FormatLibrary, group: GroupId, writer: SchemaInfo) -> CodecResult<Self> {
         let message = kulya_codec::protobuf::message_descriptor(&writer)?;
         let schema = Arc::new(Schema::new(protobuf_columns(&message)?));
-        Ok(Self { group: Group { registry: Arc::clone(registry), id: group }, writer, schema })
+        let (group, options) = (Group::new(library, group), ProtobufOptions::default());
+        Ok(Self { group, writer, schema, options })
+    }
+
+    /// Creates the format of a table with these columns; `writer` is the schema of their messages.
+    ///
+    /// # Errors
+    /// `Schema` when the columns cannot be those of the messages.
+    pub(crate) fn of_columns(
+        library: &FormatLibrary,
+        group: GroupId,
+        schema: SchemaRef,
+        writer: SchemaInfo,
+        options: &Options,
+    ) -> CodecResult<Self> {
+        let ignore_parse_errors = options.is_true("ignore-parse-errors");
+        let options = ProtobufOptions { ignore_parse_errors, ..ProtobufOptions::default() };
+        ProtobufEncoder::new(&writer, &schema, options.clone())?;
+        Ok(Self { group: Group::new(library, group), writer, schema, options })
     }
 }
 
@@ -197,16 +229,96 @@ impl RowFormat for RegistryProtobuf {
         Arc::clone(&self.schema)
     }
 
-    fn decoder(&self, columns: &[usize], numbers: bool) -> CodecResult<Box<dyn BatchDecoder>> {
-        let columns = projected(&self.schema, columns)?;
-        Ok(self.group.decoder(ProtobufPayloads::new(columns, ProtobufOptions::default())?, numbers))
+    fn decoder(&self, wanted: &WantedRows<'_>) -> CodecResult<Box<dyn BatchDecoder>> {
+        let columns = projected(&self.schema, wanted.columns)?;
+        Ok(self.group.decoder(ProtobufPayloads::new(columns, self.options.clone())?, wanted))
     }
 
     async fn encoder(&self) -> SqlResult<Box<dyn BatchEncoder>> {
         let id = self.group.encoding_id(&self.writer).await?;
-        let rows = ProtobufEncoder::new(&self.writer, &self.schema, ProtobufOptions::default())?;
+        let rows = ProtobufEncoder::new(&self.writer, &self.schema, self.options.clone())?;
         Ok(Box::new(HeaderEncoder::new(rows, id, None)))
     }
+}
+
+/// Returns a column of an Avro schema as Flink's catalog has it: `timestamp-millis` is TIMESTAMP.
+fn without_zone(field: &Arc<Field>) -> Arc<Field> {
+    let data_type = match field.data_type() {
+        DataType::Timestamp(unit, Some(_)) => DataType::Timestamp(*unit, None),
+        DataType::List(item) => DataType::List(without_zone(item)),
+        DataType::Map(entries, sorted) => DataType::Map(without_zone(entries), *sorted),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(without_zone).collect()),
+        _ => return Arc::clone(field),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
+}
+
+/// Changes in Avro: Debezium's envelopes.
+#[derive(Debug)]
+pub(crate) struct RegistryChanges {
+    group: Group,
+    /// The schema of the envelopes that INSERT writes.
+    writer: SchemaInfo,
+    /// The schema of their rows, with which all are read.
+    rows: SchemaInfo,
+    schema: SchemaRef,
+    /// Whether the table has a primary key: an update is one event then.
+    is_keyed: bool,
+}
+
+impl RegistryChanges {
+    /// Creates the format of a table with these columns; `writer` is the schema of its envelopes.
+    ///
+    /// # Errors
+    /// `Schema` when Avro does not have a column's type.
+    pub(crate) fn new(
+        library: &FormatLibrary,
+        group: GroupId,
+        writer: SchemaInfo,
+        (schema, is_keyed): (SchemaRef, bool),
+        timestamps: TimestampMapping,
+    ) -> CodecResult<Self> {
+        let rows = avro_schema(nullable(&schema).fields(), FLINK_RECORD_NAME, timestamps)?;
+        let rows = SchemaInfo::new(FLINK_RECORD_NAME, Format::Avro, rows);
+        AvroPayloads::new(&rows, None)?.columns(Arc::clone(&schema))?;
+        Ok(Self { group: Group::new(library, group), writer, rows, schema, is_keyed })
+    }
+}
+
+#[async_trait]
+impl RowFormat for RegistryChanges {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn decoder(&self, wanted: &WantedRows<'_>) -> CodecResult<Box<dyn BatchDecoder>> {
+        let rows = AvroPayloads::new(&self.rows, Some(wanted.columns.to_vec()))?;
+        // a removed row may have only its key
+        let columns = projected(&self.schema, wanted.columns)?;
+        let columns = if wanted.key.is_some() { nullable(&columns) } else { columns };
+        let changes = AvroChangePayloads::new(rows.columns(columns)?);
+        let changes = match wanted.key {
+            Some(key) => changes.with_key(key.has_truncates),
+            None => changes,
+        };
+        Ok(self.group.decoder(changes, wanted))
+    }
+
+    fn is_change_log(&self) -> bool {
+        true
+    }
+
+    async fn encoder(&self) -> SqlResult<Box<dyn BatchEncoder>> {
+        let id = self.group.encoding_id(&self.writer).await?;
+        let form = if self.is_keyed { ChangeForm::Upsert } else { ChangeForm::Flink };
+        Ok(Box::new(HeaderEncoder::new(AvroChangeEncoder::new(&self.writer, form)?, id, None)))
+    }
+}
+
+/// Returns a schema whose columns are nullable.
+fn nullable(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// Returns the schema of these columns.

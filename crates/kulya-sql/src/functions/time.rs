@@ -117,7 +117,9 @@ impl TimeFunction {
     fn result_type(&self, unit: TimeUnitName, types: &[&DataType]) -> Result<DataType> {
         let times = if self.kind == Kind::Add { types.get(1..) } else { Some(types) };
         for data_type in times.unwrap_or_default() {
-            if !matches!(data_type, DataType::Date32 | DataType::Timestamp(..) | DataType::Null) {
+            let is_time = matches!(data_type, DataType::Time32(_) | DataType::Time64(_));
+            let is_moment = matches!(data_type, DataType::Date32 | DataType::Timestamp(..) | DataType::Null);
+            if !(is_moment || is_time && unit.is_of_time()) {
                 return plan_err!("{}: {data_type} is neither a date nor a timestamp", self.name());
             }
         }
@@ -155,16 +157,18 @@ impl TimeFunction {
         convert: impl Fn(i128) -> Option<i128>,
     ) -> Result<ArrayRef> {
         let factor = factor(data_type);
+        let is_time = matches!(data_type, DataType::Time32(_) | DataType::Time64(_));
         let raw = moments.iter().map(|moment| match moment {
             None => Ok(None),
             Some(moment) => {
-                let raw = convert(*moment).map(|moment| moment.div_euclid(factor));
+                let wrapped = |moment: i128| if is_time { moment.rem_euclid(NANOS_PER_DAY) } else { moment };
+                let raw = convert(*moment).map(|moment| wrapped(moment).div_euclid(factor));
                 let raw = raw.and_then(|raw| i64::try_from(raw).ok());
                 raw.map_or_else(|| self.out_of_range(), |raw| Ok(Some(raw)))
             }
         });
         let raw: ArrayRef = Arc::new(raw.collect::<Result<Int64Array>>()?);
-        if *data_type == DataType::Date32 {
+        if matches!(data_type, DataType::Date32 | DataType::Time32(_)) {
             return Ok(cast(&cast(&raw, &DataType::Int32)?, data_type)?);
         }
         Ok(cast(&raw, data_type)?)
@@ -175,9 +179,12 @@ impl TimeFunction {
 fn factor(data_type: &DataType) -> i128 {
     match data_type {
         DataType::Date32 => NANOS_PER_DAY,
-        DataType::Timestamp(TimeUnit::Second, _) => 1_000_000_000,
-        DataType::Timestamp(TimeUnit::Millisecond, _) => 1_000_000,
-        DataType::Timestamp(TimeUnit::Microsecond, _) => 1_000,
+        DataType::Timestamp(unit, _) | DataType::Time32(unit) | DataType::Time64(unit) => match unit {
+            TimeUnit::Second => 1_000_000_000,
+            TimeUnit::Millisecond => 1_000_000,
+            TimeUnit::Microsecond => 1_000,
+            TimeUnit::Nanosecond => 1,
+        },
         _ => 1,
     }
 }
@@ -186,7 +193,7 @@ fn factor(data_type: &DataType) -> i128 {
 fn moments(array: &ArrayRef) -> Result<Vec<Option<i128>>> {
     let factor = factor(array.data_type());
     let raw = match array.data_type() {
-        DataType::Date32 => cast(&cast(array, &DataType::Int32)?, &DataType::Int64)?,
+        DataType::Date32 | DataType::Time32(_) => cast(&cast(array, &DataType::Int32)?, &DataType::Int64)?,
         _ => cast(array, &DataType::Int64)?,
     };
     Ok(raw.as_primitive::<Int64Type>().iter().map(|raw| raw.map(|raw| i128::from(raw) * factor)).collect())

@@ -130,7 +130,7 @@ impl TimeUnitName {
 }
 
 /// Returns date and time of a moment; `None` beyond the calendar.
-fn calendar(moment: i128) -> Option<NaiveDateTime> {
+pub(super) fn calendar(moment: i128) -> Option<NaiveDateTime> {
     let days = i64::try_from(moment.div_euclid(NANOS_PER_DAY)).ok()?;
     let of_day = i64::try_from(moment.rem_euclid(NANOS_PER_DAY)).ok()?;
     let epoch = DateTime::UNIX_EPOCH.naive_utc();

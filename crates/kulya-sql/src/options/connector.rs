@@ -4,7 +4,6 @@ use super::spec::{OptionKind, OptionSpec};
 
 const FLINK_READER: &str = "no effect: a query reads the segments itself, without a reader group";
 const OF_CATALOG: &str = "no effect: the catalog's options say how its store is reached";
-const CUTS: &str = "not supported yet: a query reads from the head to the tail of now";
 const FLINK_WRITER: &str = "no effect: a statement is one transaction";
 
 /// The largest number of segments that CREATE TABLE makes.
@@ -58,8 +57,36 @@ pub(crate) static CONNECTOR: &[OptionSpec] = &[
         "batch",
         "batch reads to the tail of now; streaming is not supported yet and reads the same",
     ),
-    OptionSpec::new("scan.start-streamcuts", OptionKind::Text, "", CUTS),
-    OptionSpec::new("scan.end-streamcuts", OptionKind::Text, "", CUTS),
+    OptionSpec::new(
+        "scan.start-streamcuts",
+        OptionKind::Text,
+        "",
+        "where reading starts, a cut for each stream, separated by semicolons: Pravega's text, `scope/stream@0.0:120,1.0:64` or `UNBOUNDED`; without it the head",
+    ),
+    OptionSpec::new(
+        "scan.end-streamcuts",
+        OptionKind::Text,
+        "",
+        "where reading ends, likewise; without it the tail of now",
+    ),
+    OptionSpec::new(
+        "scan.start-timestamp",
+        OptionKind::Text,
+        "",
+        "reading starts at the first event that was committed then or later: `2024-02-29 12:34:56.789` in UTC, or milliseconds since 1970",
+    ),
+    OptionSpec::new(
+        "scan.end-timestamp",
+        OptionKind::Text,
+        "",
+        "reading ends before the first event that was committed then or later",
+    ),
+    OptionSpec::new(
+        "scan.event-pointer",
+        OptionKind::Text,
+        "",
+        "reads one event, as `TABLE(EVENT(TABLE t, pointer))` does: the pointer's bytes in hexadecimal, or its text in messages",
+    ),
     OptionSpec::new("scan.reader-group.name", OptionKind::WithoutEffect, "", FLINK_READER),
     OptionSpec::new("scan.uid", OptionKind::WithoutEffect, "", FLINK_READER),
     OptionSpec::new(
@@ -98,8 +125,14 @@ pub(crate) static CONNECTOR: &[OptionSpec] = &[
     ),
     OptionSpec::new(
         "unreadable-events",
-        OptionKind::Choice(&["fail", "skip"]),
+        OptionKind::Choice(&["fail", "skip", "dead-letter"]),
         "fail",
         "what becomes of events that cannot be decoded",
+    ),
+    OptionSpec::new(
+        "unreadable-events.dead-letter-stream",
+        OptionKind::Text,
+        "",
+        "the stream to which `dead-letter` writes them, of the table's scope or as `scope/stream`; it must exist, and the user must be allowed to write it",
     ),
 ];

@@ -1,6 +1,7 @@
 //! The options of formats, as Flink's.
 
 use super::spec::{OptionKind, OptionSpec, Options};
+use crate::dialect::Position;
 use crate::{SqlError, SqlErrorKind, SqlResult};
 
 const OF_CATALOG: &str = "no effect: the catalog's options say how its registry is reached";
@@ -8,9 +9,26 @@ const OF_CATALOG: &str = "no effect: the catalog's options say how its registry 
 /// A format and its validated options.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FormatOptions {
-    /// The format's name.
-    pub(crate) name: &'static str,
+    pub(crate) name: FormatName,
     pub(crate) options: Options,
+}
+
+/// The name of a format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FormatName {
+    /// One of [`FORMATS`].
+    Known(&'static str),
+    /// One that a program may have added, with its options, which are not validated.
+    Other { name: String, given: Vec<(String, String)> },
+}
+
+impl FormatName {
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Known(name) => name,
+            Self::Other { name, .. } => name,
+        }
+    }
 }
 
 /// A format's options.
@@ -19,25 +37,76 @@ pub(crate) struct FormatSpec {
     pub(crate) options: &'static [&'static OptionSpec],
 }
 
+/// Formats of Flink that are not here, and why.
+const REFUSED: &[(&str, &str)] = &[
+    (
+        "debezium-avro-confluent",
+        "its events have the header of Confluent's registry: use 'debezium-avro', whose events have the header of this one",
+    ),
+    (
+        "avro-confluent",
+        "its events have the header of Confluent's registry: use 'pravega-registry', whose events have the header of this one",
+    ),
+    ("ogg-json", "changes are read from debezium-json, debezium-avro, canal-json and maxwell-json"),
+    ("parquet", "it is of files and not of events"),
+    ("orc", "it is of files and not of events"),
+];
+
+/// Returns the names of the formats.
+pub(crate) fn known_formats() -> Vec<&'static str> {
+    FORMATS.iter().map(|spec| spec.name).collect()
+}
+
 /// Validates the options of a format.
 ///
 /// # Errors
-/// `InvalidOption`: the format is unknown, or an option of it.
-pub(crate) fn format_options(format: &str, given: &[(String, String)]) -> SqlResult<FormatOptions> {
+/// `InvalidOption` for an option of it, `NotSupported` for a format of Flink that is not here.
+pub(crate) fn format_options<'a>(
+    format: &str,
+    given: impl IntoIterator<Item = (&'a str, &'a str, Position)>,
+) -> SqlResult<FormatOptions> {
+    if let Some((name, reason)) = REFUSED.iter().find(|(name, _)| *name == format) {
+        let what = format!("format {name} is not supported: {reason}");
+        return Err(SqlError::new(SqlErrorKind::NotSupported, what));
+    }
     let Some(spec) = FORMATS.iter().find(|spec| spec.name == format) else {
-        let known: Vec<&str> = FORMATS.iter().map(|spec| spec.name).collect();
-        let what = format!("unknown format '{format:.100}': formats are {}", known.join(", "));
-        return Err(SqlError::new(SqlErrorKind::InvalidOption, what));
+        let given = given.into_iter().map(|(key, value, _)| (key.to_owned(), value.to_owned())).collect();
+        let name = FormatName::Other { name: format.to_owned(), given };
+        return Ok(FormatOptions { name, options: Options::default() });
     };
-    let options = Options::parse(spec.options, &format!("{}.", spec.name), given)?;
+    let options = Options::parse_at(spec.options, &format!("{}.", spec.name), given)?;
+    check_errors(&options, format)?;
+    Ok(FormatOptions { name: FormatName::Known(spec.name), options })
+}
+
+/// Returns whether there is a format of this name.
+pub(crate) fn is_format(name: &str) -> bool {
+    FORMATS.iter().any(|spec| spec.name == name)
+}
+
+/// Validates the options `json.…` of a catalog, which are the defaults of its tables.
+///
+/// # Errors
+/// `InvalidOption`, as [`format_options`].
+pub(crate) fn json_options(given: &[(String, String)]) -> SqlResult<Options> {
+    let options = Options::parse(JSON_OF_REGISTRY, "json.", given)?;
+    check_errors(&options, "json")?;
+    Ok(options)
+}
+
+fn check_errors(options: &Options, format: &str) -> SqlResult<()> {
     if options.is_true("ignore-parse-errors") && options.is_true("fail-on-missing-field") {
         let what = format!(
             "'{format}.fail-on-missing-field' and '{format}.ignore-parse-errors' cannot both be true"
         );
         return Err(SqlError::new(SqlErrorKind::InvalidOption, what));
     }
-    Ok(FormatOptions { name: spec.name, options })
+    Ok(())
 }
+
+/// The options of JSON that the format of the registry has.
+static JSON_OF_REGISTRY: &[&OptionSpec] =
+    &[&MISSING, &IGNORE, &TIMESTAMPS, &NULL_KEY_MODE, &NULL_KEY_LITERAL, &PLAIN_DECIMALS];
 
 static MISSING: OptionSpec = OptionSpec::new(
     "fail-on-missing-field",
@@ -101,7 +170,13 @@ static MESSAGE: OptionSpec = OptionSpec::new(
     "message-class-name",
     OptionKind::Text,
     "",
-    "the full name of the message type; without a registry the format is not supported yet",
+    "the full name of the message type; without it and its descriptors the message follows from the columns",
+);
+static DESCRIPTORS: OptionSpec = OptionSpec::new(
+    "descriptor-set",
+    OptionKind::Text,
+    "",
+    "the descriptors of the message, in base64, as `protoc --include_imports --descriptor_set_out=/dev/stdout FILE.proto \\| base64 -w0` prints them",
 );
 static PROTOBUF_DEFAULTS: OptionSpec = OptionSpec::new(
     "read-default-values",
@@ -213,7 +288,10 @@ pub(crate) static FORMATS: &[FormatSpec] = &[
             &JSON_PARSER,
         ],
     },
-    FormatSpec { name: "protobuf", options: &[&MESSAGE, &IGNORE, &PROTOBUF_DEFAULTS, &PROTOBUF_NULLS] },
+    FormatSpec {
+        name: "protobuf",
+        options: &[&MESSAGE, &DESCRIPTORS, &IGNORE, &PROTOBUF_DEFAULTS, &PROTOBUF_NULLS],
+    },
     FormatSpec {
         name: "csv",
         options: &[
@@ -242,6 +320,19 @@ pub(crate) static FORMATS: &[FormatSpec] = &[
         ],
     },
     FormatSpec {
+        name: "debezium-avro",
+        options: &[
+            &REGISTRY_URI,
+            &REGISTRY_NAMESPACE,
+            &REGISTRY_GROUP,
+            &AVRO_TIMESTAMPS,
+            &AUTH_TYPE,
+            &AUTH_TOKEN,
+            &HOSTNAME,
+            &TRUST_STORE,
+        ],
+    },
+    FormatSpec {
         name: "canal-json",
         options: &[
             &DATABASE_INCLUDE,
@@ -266,14 +357,14 @@ mod tests {
 
     #[test]
     fn options_of_a_format_are_checked() {
-        let given = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
-            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        let checked = |format: &str, pairs: &[(&'static str, &'static str)]| {
+            format_options(format, pairs.iter().map(|(k, v)| (*k, *v, Position::default())))
         };
-        let json = format_options("json", &given(&[("timestamp-format.standard", "iso-8601")])).unwrap();
+        let json = checked("json", &[("timestamp-format.standard", "iso-8601")]).unwrap();
         assert_eq!(json.options.get("timestamp-format.standard"), Some("ISO-8601"));
         assert_eq!(json.options.get("map-null-key.literal"), Some("null"));
         for (format, pairs, expected) in [
-            ("jsom", &[][..], "formats are pravega-registry, avro, json"),
+            ("debezium-avro-confluent", &[][..], "use 'debezium-avro'"),
             ("json", &[("schema-include", "true")], "unknown option 'json.schema-include'"),
             (
                 "json",
@@ -282,7 +373,7 @@ mod tests {
             ),
             ("avro", &[("encoding", "json")], "use binary"),
         ] {
-            let error = format_options(format, &given(pairs)).unwrap_err().to_string();
+            let error = checked(format, pairs).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
     }

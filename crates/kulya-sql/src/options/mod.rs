@@ -6,12 +6,13 @@ mod formats;
 mod spec;
 
 pub(crate) use connector::CONNECTOR;
-pub(crate) use formats::{FormatOptions, format_options};
-pub(crate) use spec::{OptionKind, OptionSpec, Options, nearest};
+pub(crate) use formats::{
+    FORMATS, FormatName, FormatOptions, format_options, is_format, json_options, known_formats,
+};
+pub(crate) use spec::{OptionKind, OptionSpec, Options};
 
 #[cfg(test)]
 mod tests {
-    use super::formats::FORMATS;
     use super::*;
     use crate::scan::METADATA_KEYS;
     use crate::settings::SETTINGS;

@@ -1,5 +1,7 @@
 //! The description of an option, and validated options.
 
+use crate::dialect::Position;
+use crate::nearest::nearest;
 use crate::{SqlError, SqlErrorKind, SqlResult};
 use std::collections::BTreeMap;
 
@@ -72,6 +74,8 @@ impl OptionSpec {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Options {
     given: BTreeMap<&'static str, String>,
+    /// The defaults of the catalog.
+    of_catalog: BTreeMap<&'static str, String>,
     defaults: BTreeMap<&'static str, &'static str>,
 }
 
@@ -86,29 +90,58 @@ impl Options {
         prefix: &str,
         given: &[(String, String)],
     ) -> SqlResult<Self> {
+        let given = given.iter().map(|(key, value)| (key.as_str(), value.as_str(), Position::default()));
+        Self::parse_at(specs, prefix, given)
+    }
+
+    /// The same with the places of the options in the script, for messages.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub(crate) fn parse_at<'a>(
+        specs: &[&'static OptionSpec],
+        prefix: &str,
+        given: impl IntoIterator<Item = (&'a str, &'a str, Position)>,
+    ) -> SqlResult<Self> {
         let mut parsed = Self::default();
         parsed.defaults.extend(specs.iter().map(|spec| (spec.key, spec.default)));
-        for (key, value) in given {
+        for (key, value, position) in given {
+            let at = |error: SqlError| error.at(position);
             let Some(spec) = specs.iter().find(|spec| spec.key == key) else {
-                return Err(unknown(specs, prefix, key));
+                return Err(at(unknown(specs, prefix, key)));
             };
             let invalid = |reason: String| {
                 let what = format!("option '{prefix}{key}' = '{value:.100}' is invalid: {reason}");
                 SqlError::new(SqlErrorKind::InvalidOption, what)
             };
-            let value = spec.check(value).map_err(invalid)?;
+            let value = spec.check(value).map_err(invalid).map_err(at)?;
             if parsed.given.insert(spec.key, value).is_some() {
                 let what = format!("option '{prefix}{key}' is given twice");
-                return Err(SqlError::new(SqlErrorKind::InvalidOption, what));
+                return Err(at(SqlError::new(SqlErrorKind::InvalidOption, what)));
             }
         }
         Ok(parsed)
     }
 
+    /// Returns these options with others in place of those that both have.
+    pub(crate) fn overlaid(&self, others: &Self) -> Self {
+        let mut overlaid = self.clone();
+        overlaid.given.extend(others.given.iter().map(|(key, value)| (*key, value.clone())));
+        overlaid.defaults.extend(others.defaults.iter());
+        overlaid
+    }
+
     /// Returns the value of an option, or its default; `None` without either.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         let default = || self.defaults.get(key).copied().filter(|default| !default.is_empty());
-        self.given.get(key).map(String::as_str).or_else(default)
+        let given = self.given.get(key).or_else(|| self.of_catalog.get(key));
+        given.map(String::as_str).or_else(default)
+    }
+
+    /// Sets the values of options that are not given, as another place than the table says them.
+    pub(crate) fn set_defaults(&mut self, other: &Self) {
+        let known = other.given.iter().filter(|(key, _)| self.defaults.contains_key(*key));
+        self.of_catalog = known.map(|(key, value)| (*key, value.clone())).collect();
     }
 
     /// Returns whether an option was given.
@@ -127,20 +160,18 @@ impl Options {
     }
 }
 
-/// The largest edit distance of a key that is suggested.
-const MAX_DISTANCE: usize = 4;
-
-/// Returns the known key that is nearest to a misspelt one, if any is near.
-pub(crate) fn nearest<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let distances = known.map(|known| (strsim::osa_distance(known, key), known));
-    distances.min().filter(|(distance, _)| *distance <= MAX_DISTANCE).map(|(_, known)| known)
-}
-
 fn unknown(specs: &[&'static OptionSpec], prefix: &str, key: &str) -> SqlError {
     let what = match nearest(key, specs.iter().map(|spec| spec.key)) {
         Some(nearest) => format!("unknown option '{prefix}{key:.100}': did you mean '{prefix}{nearest}'?"),
         None => {
-            let mut known: Vec<String> = specs.iter().map(|spec| format!("{prefix}{}", spec.key)).collect();
+            // those of the same group, if there are any
+            let group = key.split_once('.').map(|(group, _)| format!("{group}."));
+            let is_of_group = |spec: &&&OptionSpec| {
+                group.as_ref().is_some_and(|group| spec.key.starts_with(group.as_str()))
+            };
+            let has_group = specs.iter().any(|spec| is_of_group(&spec));
+            let known = specs.iter().filter(|spec| !has_group || is_of_group(spec));
+            let mut known: Vec<String> = known.map(|spec| format!("{prefix}{}", spec.key)).collect();
             known.sort();
             format!("unknown option '{prefix}{key:.100}': options are {}", known.join(", "))
         }

@@ -87,7 +87,7 @@ fn timestamp(micros: i128, zone: &str) -> String {
         _ => format!(".{fraction:06}"),
     };
     let date = date(i64::try_from(days).unwrap_or_default());
-    format!("{date}T{:02}:{:02}:{:02}{fraction}{zone}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    format!("{date} {:02}:{:02}:{:02}{fraction}{zone}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
 /// Returns a date of the Gregorian calendar, extended in both directions; there is a year 0.
@@ -116,9 +116,10 @@ mod tests {
 
     fn csv(columns: Vec<(&str, ArrayRef)>) -> String {
         let batch = RecordBatch::try_from_iter(columns).unwrap();
-        let mut writer = RowWriter::new(&batch.schema(), OutputFormat::Csv);
-        let text = writer.write(&batch).unwrap();
-        text + &writer.finish().unwrap()
+        let mut writer = RowWriter::new(&batch.schema(), OutputFormat::Csv).unwrap();
+        let mut text = writer.write(&batch).unwrap();
+        text.extend(writer.finish().unwrap());
+        String::from_utf8(text).unwrap()
     }
 
     #[test]
@@ -136,9 +137,9 @@ mod tests {
                 ("m", Arc::new(millis)),
             ]),
             "d,t,i,m\n\
-             infinity,infinity,infinity,+292278994-08-17T07:12:55.807\n\
-             +5874897-12-31,+294246-12-31T23:59:59.999999,-infinity,1970-01-01T00:00:00.001\n\
-             2024-02-03,1970-01-01T00:00:00.500,1970-01-01T00:00:00Z,1970-01-01T00:00:00\n\
+             infinity,infinity,infinity,+292278994-08-17 07:12:55.807\n\
+             +5874897-12-31,+294246-12-31 23:59:59.999999,-infinity,1970-01-01 00:00:00.001\n\
+             2024-02-03,1970-01-01 00:00:00.500,1970-01-01 00:00:00Z,1970-01-01 00:00:00\n\
              ,,,\n"
         );
     }

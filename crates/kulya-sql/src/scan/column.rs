@@ -1,6 +1,8 @@
 //! Where the values of a table's columns come from.
 
 use super::metadata::{METADATA_KEYS, MetadataKey};
+use crate::data_types::type_name;
+use crate::nearest::nearest;
 use crate::{SqlError, SqlErrorKind, SqlResult};
 use arrow::compute::can_cast_types;
 use arrow::datatypes::{DataType, Field};
@@ -37,8 +39,11 @@ impl ScanColumn {
             let own = METADATA_KEYS.iter().map(|(known, ..)| (*known).to_owned());
             let of_format = of_format.iter().map(|field| format!("{FORMAT_PREFIX}{}", field.name()));
             let known: Vec<String> = own.chain(of_format).collect();
-            let what =
-                format!("column {name}: unknown metadata key '{key:.100}': keys are {}", known.join(", "));
+            let hint = match nearest(key, known.iter().map(String::as_str)) {
+                Some(nearest) => format!("did you mean '{nearest}'?"),
+                None => format!("keys are {}", known.join(", ")),
+            };
+            let what = format!("column {name}: unknown metadata key '{key:.100}': {hint}");
             return Err(SqlError::new(SqlErrorKind::InvalidOption, what));
         };
         check_type(data_type, column, key)?;
@@ -61,10 +66,15 @@ impl ScanColumn {
 }
 
 fn check_type(data_type: &DataType, column: &Field, key: &str) -> SqlResult<()> {
-    if *data_type == *column.data_type() || can_cast_types(data_type, column.data_type()) {
+    let to = column.data_type();
+    let is_text = matches!(to, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    let is_same_family =
+        data_type.is_numeric() == to.is_numeric() && data_type.is_temporal() == to.is_temporal();
+    if *data_type == *to || can_cast_types(data_type, to) && (is_text || is_same_family) {
         return Ok(());
     }
-    let what = format!("column {}: metadata '{key}' cannot have its type", column.name());
+    let (found, wanted) = (type_name(data_type), type_name(column.data_type()));
+    let what = format!("column {}: metadata '{key}' is {found}, and cannot be {wanted}", column.name());
     Err(SqlError::new(SqlErrorKind::TypeMismatch, what))
 }
 

@@ -2,17 +2,15 @@
 
 use super::context::ScanContext;
 use super::source::SourcePart;
+use super::spill::RowMemory;
 use crate::SqlResult;
-use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use futures::{StreamExt, TryStreamExt};
-use kulya_codec::arrow::{Column, CurrentRows, RowHistory, change_event_json};
-use kulya_codec::{CodecResult, Deserializer};
-use serde_json::Value;
+use kulya_codec::arrow::{ChangeEvents, Column, CurrentRows, RowHistory, RowState};
 use std::sync::Arc;
 
 /// A scan that reads all parts of a changelog and returns the current rows.
@@ -55,46 +53,42 @@ impl ChangelogScan {
         Self { context, schema, parts, columns, projection, key, form, history }
     }
 
-    async fn batches(&self) -> SqlResult<Vec<RecordBatch>> {
+    /// Reads all parts.
+    async fn rows(&self, context: &TaskContext) -> SqlResult<(RowMemory, RowState)> {
+        let (mut memory, target) = RowMemory::new(context);
         let rows = CurrentRows::new(&self.columns, &self.key, self.projection.as_deref())?;
-        let mut current = rows.with_history(self.history.clone());
+        let mut current = rows.with_history(self.history.clone()).with_spill(target);
         let registry = Arc::clone(&self.context.registry);
-        let deserializer = Deserializer::new(registry, self.context.group.clone());
+        let mut events =
+            ChangeEvents::new(registry, self.context.group.clone()).codecs(self.context.codecs.clone());
+        let mut letters = Vec::new();
         for part in &self.parts {
             let mut reader = part.open();
             while let Some(chunk) = reader.next().await? {
-                for (offset, event) in &chunk.events {
+                for (offset, event) in chunk.offsets().zip(chunk.payloads()) {
+                    let place = (offset, event);
                     let applied = match self.form {
                         EventForm::Json => current.apply(event),
-                        EventForm::WithHeader => match decoded(&deserializer, event).await {
-                            Ok(event) => current.apply_json(&event),
+                        EventForm::WithHeader => match events.json(event).await {
+                            Ok(event) => current.apply(event),
                             Err(error) => {
-                                self.context.on_codec_error(&**part, (*offset, event), error)?;
+                                self.context.on_codec_error(&**part, place, error, &mut letters)?;
                                 continue;
                             }
                         },
                     };
                     if let Err(cause) = applied {
-                        self.context.on_invalid_event(&**part, (*offset, event), &cause)?;
+                        self.context.on_invalid_event(&**part, place, &cause, &mut letters)?;
                     }
                 }
+                self.context.write(&mut letters).await?;
+                memory.fit(current.state()).await?;
+                // a store that never waits leaves no other place to cancel the query
+                tokio::task::yield_now().await;
             }
         }
-        Ok(current.into_batches()?)
+        Ok((memory, current.into_state()))
     }
-
-    /// Gives a batch the table's schema: rows that were written before a column was added lack it, even if
-    /// it is required now, so that its columns are nullable.
-    fn with_schema(&self, batch: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
-        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let columns = batch.columns().to_vec();
-        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
-    }
-}
-
-/// Returns an event with a header in Debezium's JSON.
-async fn decoded(deserializer: &Deserializer, event: &[u8]) -> CodecResult<Value> {
-    change_event_json(deserializer.deserialize_any(event).await?.value)
 }
 
 impl PartitionStream for ChangelogScan {
@@ -102,12 +96,11 @@ impl PartitionStream for ChangelogScan {
         &self.schema
     }
 
-    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let scan = self.clone();
+    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let (scan, schema) = (self.clone(), Arc::clone(&self.schema));
         let batches = async move {
-            let batches = scan.batches().await?;
-            let batches = batches.into_iter().map(move |batch| scan.with_schema(&batch));
-            Ok::<_, DataFusionError>(futures::stream::iter(batches))
+            let (memory, rows) = scan.rows(&context).await?;
+            Ok::<_, DataFusionError>(memory.into_stream(rows, schema))
         };
         let flat = futures::stream::once(batches).try_flatten().boxed();
         Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), flat))

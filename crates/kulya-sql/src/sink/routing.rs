@@ -17,13 +17,13 @@ pub(crate) enum RoutingKey {
 }
 
 impl RoutingKey {
-    /// Returns the key of each row; `None` for rows without one.
+    /// Returns the key of each row, `None` for rows without one; `None` if no row has one.
     ///
     /// # Errors
     /// `TypeMismatch` if the column of [`Self::Text`] is no text.
-    pub(super) fn of_rows(&self, rows: &RecordBatch) -> SqlResult<Vec<Option<String>>> {
+    pub(super) fn of_rows(&self, rows: &RecordBatch) -> SqlResult<Option<Vec<Option<String>>>> {
         let columns: Vec<&ArrayRef> = match self {
-            Self::None => return Ok(vec![None; rows.num_rows()]),
+            Self::None => return Ok(None),
             Self::Text(index) => rows.columns().get(*index).into_iter().collect(),
             Self::Columns(indexes) => indexes.iter().filter_map(|index| rows.columns().get(*index)).collect(),
         };
@@ -36,12 +36,12 @@ impl RoutingKey {
             formatters.get(column).filter(|_| !is_null).map(|formatter| formatter.value(row).to_string())
         };
         match self {
-            Self::Text(_) => Ok((0..rows.num_rows()).map(|row| text(0, row)).collect()),
+            Self::Text(_) => Ok(Some((0..rows.num_rows()).map(|row| text(0, row)).collect())),
             _ => {
                 let key = |row| (0..columns.len()).map(|column| text(column, row)).collect::<Vec<_>>();
                 let json = |row| serde_json::to_string(&key(row)).map(Some);
                 let keys = (0..rows.num_rows()).map(json).collect::<Result<_, _>>();
-                keys.map_err(|e| SqlError::internal().because(e))
+                keys.map(Some).map_err(|e| SqlError::internal().because(e))
             }
         }
     }
@@ -83,10 +83,14 @@ mod tests {
     fn keys_are_texts_of_columns() {
         let of = |key: RoutingKey| key.of_rows(&rows()).unwrap();
         let some = |text: &str| Some(text.to_owned());
-        assert_eq!(of(RoutingKey::None), [None, None]);
-        assert_eq!(of(RoutingKey::Text(1)), [some("a\"b"), None]);
-        assert_eq!(of(RoutingKey::Columns(vec![0])), [some(r#"["7"]"#), some(r#"["8"]"#)]);
-        assert_eq!(of(RoutingKey::Columns(vec![1, 0])), [some(r#"["a\"b","7"]"#), some(r#"[null,"8"]"#)]);
+        assert_eq!(of(RoutingKey::None), None);
+        for (columns, expected) in [
+            (RoutingKey::Text(1), [some("a\"b"), None]),
+            (RoutingKey::Columns(vec![0]), [some(r#"["7"]"#), some(r#"["8"]"#)]),
+            (RoutingKey::Columns(vec![1, 0]), [some(r#"["a\"b","7"]"#), some(r#"[null,"8"]"#)]),
+        ] {
+            assert_eq!(of(columns), Some(expected.to_vec()));
+        }
     }
 
     #[test]

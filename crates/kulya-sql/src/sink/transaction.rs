@@ -17,6 +17,24 @@ pub(crate) struct TargetStream {
     pub(crate) routing: RoutingKey,
 }
 
+impl TargetStream {
+    /// Returns the events of rows.
+    ///
+    /// # Errors
+    /// `InvalidValue` for a row that the format cannot write.
+    pub(crate) fn events(&mut self, rows: &RecordBatch, kinds: Option<&[RowKind]>) -> SqlResult<Vec<Append>> {
+        let mut keys = self.routing.of_rows(rows)?.map(Vec::into_iter);
+        let events = self.encoder.encode(rows, kinds).map_err(|e| {
+            SqlError::new(SqlErrorKind::InvalidValue, format!("stream {}: {e}", self.stream)).because(e)
+        })?;
+        let append = |event| {
+            let routing_key = keys.as_mut().and_then(Iterator::next).flatten();
+            Append { stream: self.stream.clone(), routing_key, event }
+        };
+        Ok(events.into_iter().map(append).collect())
+    }
+}
+
 /// What a statement has written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Inserted {
@@ -51,15 +69,11 @@ impl InsertTransaction {
         rows: &RecordBatch,
         kinds: Option<&[RowKind]>,
     ) -> SqlResult<()> {
-        let keys = target.routing.of_rows(rows)?;
-        let events = target.encoder.encode(rows, kinds).map_err(|e| {
-            SqlError::new(SqlErrorKind::InvalidValue, format!("stream {}: {e}", target.stream)).because(e)
-        })?;
-        for (event, routing_key) in events.into_iter().zip(keys) {
-            self.pending_bytes += event.len();
+        for append in target.events(rows, kinds)? {
+            self.pending_bytes += append.event.len();
             self.written.rows += 1;
-            self.written.bytes += event.len() as u64;
-            self.pending.push(Append { stream: target.stream.clone(), routing_key, event });
+            self.written.bytes += append.event.len() as u64;
+            self.pending.push(append);
             if self.pending_bytes >= STAGED_BYTES {
                 self.stage().await?;
             }
@@ -69,7 +83,9 @@ impl InsertTransaction {
 
     async fn stage(&mut self) -> SqlResult<()> {
         self.pending_bytes = 0;
-        let pending = std::mem::take(&mut self.pending);
+        // events of the same size will follow
+        let room = Vec::with_capacity(self.pending.len());
+        let pending = std::mem::replace(&mut self.pending, room);
         if !pending.is_empty() {
             self.transaction.stage(pending).await?;
         }

@@ -1,25 +1,22 @@
 //! What a table is: its columns, its key, and how the events of its streams become rows.
 
-use super::spec::{SpecColumnKind, TableSpec};
-use crate::format::{RegistryAvro, RegistryJson, RegistryProtobuf, RowFormat, plain_format};
+use super::spec::{SpecColumnKind, TableDefaults, TableSpec};
+use crate::format::{
+    FormatLibrary, RegistryAvro, RegistryChanges, RegistryJson, RegistryProtobuf, RowFormat, plain_format,
+    timestamp_mapping,
+};
 use crate::options::Options;
 use crate::scan::{EventForm, ScanColumn};
 use crate::{SqlError, SqlErrorKind, SqlResult};
-use arrow::datatypes::{Schema, SchemaRef};
-use kulya_codec::arrow::{Column, FLINK_RECORD_NAME, RowHistory, TimestampMapping, avro_schema, json_schema};
-use kulya_codec::arrow::{arrow_schema, columns, primary_key, row_schema};
-use kulya_registry_api::SchemaRegistry;
-use kulya_schema::{Format, GroupId, GroupProperties, SchemaInfo};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use kulya_codec::CodecError;
+use kulya_codec::arrow::{
+    Column, FLINK_RECORD_NAME, PROTOBUF_MESSAGE_NAME, RowHistory, TimestampMapping, arrow_schema,
+    avro_envelope_schema, avro_schema, columns, json_schema, primary_key, protobuf_schema, row_schema,
+};
+use kulya_schema::{Format, GroupId, GroupProperties, SchemaInfo, capture_labels};
 use kulya_store::StreamId;
 use std::sync::Arc;
-
-/// The group property that declares a changelog.
-const FORMAT_PROPERTY: &str = "format";
-/// The value of [`FORMAT_PROPERTY`] for Debezium's JSON.
-const DEBEZIUM_JSON: &str = "debezium-json";
-/// The same for Debezium's JSON and Avro with a header.
-const DEBEZIUM_JSON_SCHEMA: &str = "debezium-json-schema";
-const DEBEZIUM_AVRO: &str = "debezium-avro";
 
 /// A table.
 #[derive(Debug, Clone)]
@@ -37,6 +34,10 @@ pub(crate) struct TableDefinition {
     pub(crate) key: Vec<String>,
     /// What CREATE TABLE said; `None` for a table that follows from its group.
     pub(crate) spec: Option<Arc<TableSpec>>,
+    /// The format of the registry, of a table that follows from its group and whose events are its rows.
+    pub(crate) derived_format: Option<Format>,
+    /// Whether a capture writes its stream.
+    pub(crate) is_captured: bool,
 }
 
 /// How rows follow from events.
@@ -54,15 +55,26 @@ impl TableDefinition {
     /// # Errors
     /// That the format is not supported, or the schema is not one of rows.
     pub(crate) fn of_group(
-        registry: &Arc<dyn SchemaRegistry>,
+        library: &FormatLibrary,
         stream: StreamId,
         group: GroupId,
         properties: &GroupProperties,
         latest: SchemaInfo,
+        defaults: &TableDefaults,
     ) -> SqlResult<Self> {
-        let (rows, schema, key) = match properties.properties.get(FORMAT_PROPERTY).map(String::as_str) {
-            Some(label @ (DEBEZIUM_JSON | DEBEZIUM_JSON_SCHEMA | DEBEZIUM_AVRO)) => {
-                let form = if label == DEBEZIUM_JSON { EventForm::Json } else { EventForm::WithHeader };
+        let mut derived_format = None;
+        let (rows, schema, key) = match properties.properties.get(capture_labels::FORMAT).map(String::as_str)
+        {
+            Some(
+                label @ (capture_labels::DEBEZIUM_JSON
+                | capture_labels::DEBEZIUM_JSON_SCHEMA
+                | capture_labels::DEBEZIUM_AVRO),
+            ) => {
+                let form = if label == capture_labels::DEBEZIUM_JSON {
+                    EventForm::Json
+                } else {
+                    EventForm::WithHeader
+                };
                 let rows = rows_of(latest, form)?;
                 let (columns, key) = (columns(&rows)?, primary_key(&rows)?);
                 let schema = arrow_schema(&columns);
@@ -70,12 +82,14 @@ impl TableDefinition {
             }
             Some(other) => return Err(SqlError::not_supported(format!("stream {stream}: format {other}"))),
             None => {
+                derived_format = Some(latest.format.clone());
                 let format: Arc<dyn RowFormat> = match latest.format {
-                    Format::Avro => Arc::new(RegistryAvro::derived(registry, group.clone(), latest)?),
+                    Format::Avro => Arc::new(RegistryAvro::derived(library, group.clone(), latest)?),
                     Format::Json => {
-                        Arc::new(RegistryJson::derived(registry, group.clone(), columns(&latest)?))
+                        let columns = columns(&latest)?;
+                        Arc::new(RegistryJson::derived(library, group.clone(), columns, &defaults.json))
                     }
-                    Format::Protobuf => Arc::new(RegistryProtobuf::derived(registry, group.clone(), latest)?),
+                    Format::Protobuf => Arc::new(RegistryProtobuf::derived(library, group.clone(), latest)?),
                     other => {
                         let what = format!("table {stream}: reading format {other}");
                         return Err(SqlError::not_supported(what));
@@ -86,7 +100,9 @@ impl TableDefinition {
                 (TableRows::Events { format, columns }, schema, Vec::new())
             }
         };
-        Ok(Self { streams: vec![stream.clone()], sink: stream, group, schema, rows, key, spec: None })
+        let (streams, sink) = (vec![stream.clone()], stream);
+        let (spec, is_captured) = (None, false);
+        Ok(Self { streams, sink, group, schema, rows, key, spec, derived_format, is_captured })
     }
 
     /// Returns the table that a CREATE TABLE defines.
@@ -94,30 +110,48 @@ impl TableDefinition {
     /// # Errors
     /// What the format does not have: a type, or a metadata key.
     pub(crate) fn of_spec(
-        registry: &Arc<dyn SchemaRegistry>,
+        library: &FormatLibrary,
         (database, name): (&str, &str),
         spec: Arc<TableSpec>,
-        default_format: &Format,
+        defaults: &TableDefaults,
     ) -> SqlResult<Self> {
         let (streams, sink) = spec.streams(database, name)?;
         let options = &spec.format.options;
         let namespace = options.get("namespace").unwrap_or(sink.scope.as_str());
         let group = GroupId::new(namespace, options.get("group-id").unwrap_or(sink.name.as_str()));
         let physical: SchemaRef = Arc::new(spec.physical_schema());
+        let mismatch = |e: CodecError| SqlError::new(SqlErrorKind::TypeMismatch, e.to_string()).because(e);
+        let is_keyed = !spec.key.is_empty();
         let format: Arc<dyn RowFormat> = if spec.has_registry() {
-            let writer = registry_schema(&physical, &registry_format(options, default_format))?;
+            let format = registry_format(options, &defaults.format);
+            let writer = registry_schema(&physical, &format).map_err(|error| {
+                spec.of_column(error, |field| {
+                    registry_schema(&Schema::new(vec![field.clone()]), &format).is_err()
+                })
+            })?;
             match writer.format {
                 Format::Avro => {
-                    let format = RegistryAvro::of_columns(registry, group.clone(), writer, physical);
-                    Arc::new(format.map_err(|e| SqlError::new(SqlErrorKind::TypeMismatch, e.to_string()))?)
+                    let format = RegistryAvro::of_columns(library, group.clone(), writer, physical);
+                    Arc::new(format.map_err(mismatch)?)
+                }
+                Format::Protobuf => {
+                    let format =
+                        RegistryProtobuf::of_columns(library, group.clone(), physical, writer, options);
+                    Arc::new(format.map_err(mismatch)?)
                 }
                 _ => {
                     let options = options.clone();
-                    Arc::new(RegistryJson::of_columns(registry, group.clone(), physical, writer, options))
+                    Arc::new(RegistryJson::of_columns(library, group.clone(), physical, writer, options))
                 }
             }
+        } else if spec.has_registered_changes() {
+            let (writer, timestamps) = (envelope_schema(&physical, options)?, timestamp_mapping(options));
+            let table = (physical, is_keyed);
+            let format = RegistryChanges::new(library, group.clone(), writer, table, timestamps);
+            Arc::new(format.map_err(mismatch)?)
         } else {
-            plain_format(&spec.format, physical, !spec.key.is_empty())?
+            let format = plain_format(&spec.format, library, physical, is_keyed);
+            format.map_err(|error| spec.of_format(error))?
         };
         let of_format = format.metadata();
         let (mut fields, mut columns, mut physical) = (Vec::new(), Vec::new(), 0..);
@@ -127,8 +161,9 @@ impl TableDefinition {
                     columns.push(ScanColumn::Physical(physical.next().unwrap_or_default()));
                     fields.push(field.clone());
                 }
-                SpecColumnKind::Metadata { key, field } => {
-                    columns.push(ScanColumn::metadata(key, field, &of_format)?);
+                SpecColumnKind::Metadata { key, field, .. } => {
+                    let scanned = ScanColumn::metadata(key, field, &of_format);
+                    columns.push(scanned.map_err(|error| column.located(error))?);
                     fields.push(field.clone());
                 }
                 SpecColumnKind::Computed(_) => {}
@@ -136,7 +171,8 @@ impl TableDefinition {
         }
         let (schema, key) = (Arc::new(Schema::new(fields)), spec.key.clone());
         let rows = TableRows::Events { format, columns };
-        Ok(Self { streams, sink, group, schema, rows, key, spec: Some(spec) })
+        let (spec, derived_format, is_captured) = (Some(spec), None, false);
+        Ok(Self { streams, sink, group, schema, rows, key, spec, derived_format, is_captured })
     }
 
     pub(crate) fn is_changelog(&self) -> bool {
@@ -177,19 +213,83 @@ pub(crate) fn registry_format(options: &Options, default: &Format) -> Format {
     }
 }
 
-/// Returns the schema of a table's events, as Flink's catalog derives it.
+/// Returns the schema of a table's events, as Flink's catalog derives it; it has none in Protobuf.
 ///
 /// # Errors
 /// `TypeMismatch` for a column that the format does not have; the text names it.
-pub(crate) fn registry_schema(physical: &Schema, format: &Format) -> SqlResult<SchemaInfo> {
+fn registry_schema(physical: &Schema, format: &Format) -> SqlResult<SchemaInfo> {
     let fields = physical.fields();
     let derived = match format {
         Format::Avro => avro_schema(fields, FLINK_RECORD_NAME, TimestampMapping::Legacy)
             .map(|text| SchemaInfo::new(FLINK_RECORD_NAME, Format::Avro, text)),
         Format::Json => json_schema(fields).map(|text| SchemaInfo::new("", Format::Json, text)),
+        Format::Protobuf => {
+            protobuf_schema(fields).map(|set| SchemaInfo::new(PROTOBUF_MESSAGE_NAME, Format::Protobuf, set))
+        }
         other => return Err(SqlError::not_supported(format!("CREATE TABLE with events in {other}"))),
     };
-    derived.map_err(|e| SqlError::new(SqlErrorKind::TypeMismatch, e.to_string()).because(e))
+    derived.map_err(|e| {
+        let error = SqlError::new(SqlErrorKind::TypeMismatch, e.to_string());
+        let error = match format {
+            Format::Avro if e.to_string().contains("timestamps") => {
+                error.hint("TIMESTAMP(3) has one, and 'pravega-registry.format' = 'Json' has others")
+            }
+            _ => error,
+        };
+        error.because(e)
+    })
+}
+
+/// Returns the schemas that the registry gets for a table, in the order of registration: NOT NULL as it is,
+/// and nullable, because Flink reads NOT NULL as nullable and looks for that schema; its catalog takes the
+/// last one. It does not read Protobuf.
+///
+/// # Errors
+/// As [`registry_schema`].
+fn registry_schemas(physical: &Schema, format: &Format) -> SqlResult<Vec<SchemaInfo>> {
+    let nullable: Vec<Field> =
+        physical.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+    let mut versions = vec![registry_schema(physical, format)?];
+    if *format == Format::Protobuf {
+        return Ok(versions);
+    }
+    let of_flink = registry_schema(&Schema::new(nullable), format)?;
+    if versions.first() != Some(&of_flink) {
+        versions.push(of_flink);
+    }
+    Ok(versions)
+}
+
+/// Returns the schema of the change events of a table.
+///
+/// # Errors
+/// As [`registry_schema`].
+fn envelope_schema(physical: &Schema, options: &Options) -> SqlResult<SchemaInfo> {
+    let text = avro_envelope_schema(physical.fields(), FLINK_RECORD_NAME, timestamp_mapping(options));
+    let text = text.map_err(|e| SqlError::new(SqlErrorKind::TypeMismatch, e.to_string()).because(e))?;
+    let namespace = FLINK_RECORD_NAME.rsplit_once('.').map_or("", |(namespace, _)| namespace);
+    Ok(SchemaInfo::new(format!("{namespace}.Envelope"), Format::Avro, text))
+}
+
+/// Returns the format and the schemas that the registry gets for a new table, in the order of registration: a
+/// catalog takes the last one for the table's. `None` for a format without registry.
+///
+/// # Errors
+/// As [`registry_schema`].
+pub(crate) fn registered_schemas(
+    spec: &TableSpec,
+    default: &Format,
+) -> SqlResult<Option<(Format, Vec<SchemaInfo>)>> {
+    let (exact, options) = (spec.physical_schema(), &spec.format.options);
+    if spec.has_registered_changes() {
+        return Ok(Some((Format::Avro, vec![envelope_schema(&exact, options)?])));
+    }
+    if !spec.has_registry() {
+        return Ok(None);
+    }
+    let format = registry_format(options, default);
+    let versions = registry_schemas(&exact, &format)?;
+    Ok(Some((format, versions)))
 }
 
 /// Returns the schema of a changelog's rows.

@@ -1,16 +1,26 @@
 //! The definition of a table in a CREATE TABLE: validated, and without what only the stream and the registry
 //! know.
 
-use crate::data_types::field;
+use crate::data_types::{field, type_name};
 use crate::dialect::{ColumnKind, CreateTable, FlinkType, OptionDef, Position, TypeKind};
-use crate::options::{CONNECTOR, FormatOptions, Options, format_options};
+use crate::nearest::nearest;
+use crate::options::{CONNECTOR, FormatName, FormatOptions, Options, format_options, is_format};
 use crate::{SqlError, SqlErrorKind, SqlResult};
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use kulya_schema::Format;
 use kulya_store::StreamId;
 use std::collections::BTreeSet;
 
 /// The format of a table that names none: that of its group in the registry.
 const REGISTRY_FORMAT: &str = "pravega-registry";
+/// The format of changes whose schemas are in the registry.
+const CHANGES_FORMAT: &str = "debezium-avro";
+/// The options that say which streams and events a table has.
+const NOT_IN_HINTS: &[&str] =
+    &["connector", "format", "controller-uri", "scope", "scan.streams", "sink.stream", "segments"];
+
+/// The options that name streams.
+pub(crate) const STREAM_OPTIONS: [&str; 3] = ["scope", "scan.streams", "sink.stream"];
 
 /// A table's definition.
 #[derive(Debug, Clone)]
@@ -20,8 +30,17 @@ pub(crate) struct TableSpec {
     pub(crate) key: Vec<String>,
     pub(crate) connector: Options,
     pub(crate) format: FormatOptions,
-    /// The statement in its canonical form.
-    pub(crate) text: String,
+    /// The statement.
+    pub(crate) create: CreateTable,
+}
+
+/// What the options of a catalog say of its tables.
+#[derive(Debug, Clone)]
+pub(crate) struct TableDefaults {
+    /// The format of tables that name none.
+    pub(crate) format: Format,
+    /// The options of JSON.
+    pub(crate) json: Options,
 }
 
 /// A column.
@@ -29,6 +48,15 @@ pub(crate) struct TableSpec {
 pub(crate) struct SpecColumn {
     pub(crate) name: String,
     pub(crate) kind: SpecColumnKind,
+    pub(crate) comment: Option<String>,
+    position: Position,
+}
+
+impl SpecColumn {
+    /// Adds the place of the column in the script to an error about it; a stored statement has none.
+    pub(crate) fn located(&self, error: SqlError) -> SqlError {
+        error.at(self.position)
+    }
 }
 
 /// Where the values of a column come from.
@@ -37,7 +65,7 @@ pub(crate) enum SpecColumnKind {
     /// From the event.
     Physical { flink: FlinkType, field: Field },
     /// From beside the event: the metadata key.
-    Metadata { key: String, field: Field },
+    Metadata { key: String, field: Field, is_virtual: bool },
     /// From other columns: the expression's text.
     Computed(String),
 }
@@ -47,11 +75,12 @@ impl TableSpec {
     ///
     /// # Errors
     /// With the position in the script: what the definition says twice, or cannot be.
-    pub(crate) fn new(create: &CreateTable) -> SqlResult<Self> {
+    pub(crate) fn new(create: CreateTable, defaults: &TableDefaults) -> SqlResult<Self> {
         let invalid =
             |what: String, position: Position| SqlError::new(SqlErrorKind::InvalidQuery, what).at(position);
         if !create.partitioned.is_empty() {
-            return Err(SqlError::not_supported(format!("table {}: PARTITIONED BY", create.path)));
+            let at = create.path.position.0;
+            return Err(SqlError::not_supported("PARTITIONED BY").at(at));
         }
         if let Some(distribution) = &create.distribution {
             let position = distribution.position.0;
@@ -61,7 +90,9 @@ impl TableSpec {
         let mut columns = Vec::with_capacity(create.elements.columns.len());
         for column in &create.elements.columns {
             let (name, position) = (&column.name, column.position.0);
-            names.insert(name.as_str());
+            if !names.insert(name.as_str()) {
+                return Err(invalid(format!("column {name} is defined twice"), position));
+            }
             let field = |flink: &FlinkType| {
                 if has_interval(&flink.kind) {
                     let what = format!("column {name}: type {flink}");
@@ -73,13 +104,15 @@ impl TableSpec {
                 ColumnKind::Physical { column_type } => {
                     SpecColumnKind::Physical { flink: column_type.clone(), field: field(column_type)? }
                 }
-                ColumnKind::Metadata { column_type, from, .. } => SpecColumnKind::Metadata {
+                ColumnKind::Metadata { column_type, from, is_virtual } => SpecColumnKind::Metadata {
                     key: from.clone().unwrap_or_else(|| name.clone()),
                     field: field(column_type)?,
+                    is_virtual: *is_virtual,
                 },
                 ColumnKind::Computed(expression) => SpecColumnKind::Computed(expression.text.clone()),
             };
-            columns.push(SpecColumn { name: name.clone(), kind });
+            let comment = column.comment.clone();
+            columns.push(SpecColumn { name: name.clone(), kind, comment, position });
         }
         let mut key = Vec::new();
         if let Some(primary) = &create.elements.key {
@@ -88,7 +121,7 @@ impl TableSpec {
                 let column = columns.iter_mut().find(|column| column.name == *name);
                 let Some(SpecColumn { kind, .. }) = column else {
                     let what = format!("the primary key has column {name}, which the table does not have");
-                    return Err(SqlError::new(SqlErrorKind::UnknownColumn, what).at(position));
+                    return Err(unknown_column(what, name, &names).at(position));
                 };
                 let SpecColumnKind::Physical { flink, field } = kind else {
                     let what = format!("column {name} of the primary key must be a physical column");
@@ -105,19 +138,28 @@ impl TableSpec {
         }
         if let Some(watermark) = &create.elements.watermark {
             let name = watermark.column.parts.first().map(String::as_str).unwrap_or_default();
-            if !names.contains(name) {
-                let position = watermark.column.position.0;
+            let position = watermark.column.position.0;
+            let Some(column) = columns.iter().find(|column| column.name == name) else {
                 let what = format!("the watermark is of column {name}, which the table does not have");
-                return Err(SqlError::new(SqlErrorKind::UnknownColumn, what).at(position));
+                return Err(unknown_column(what, name, &names).at(position));
+            };
+            if let SpecColumnKind::Physical { field, .. } | SpecColumnKind::Metadata { field, .. } =
+                &column.kind
+                && watermark.column.parts.len() == 1
+                && !matches!(field.data_type(), DataType::Timestamp(TimeUnit::Millisecond, _))
+            {
+                let type_name = type_name(field.data_type());
+                let what = format!(
+                    "the watermark is of column {name} of type {type_name}: it must be TIMESTAMP(3) or TIMESTAMP_LTZ(3)"
+                );
+                return Err(SqlError::new(SqlErrorKind::TypeMismatch, what).at(position));
             }
         }
-        let (connector, format) = table_options(&create.options)?;
-        for key in ["scan.start-streamcuts", "scan.end-streamcuts"] {
-            if let Some(option) = create.options.iter().find(|option| option.key == key) {
-                return Err(SqlError::not_supported(format!("option '{key}'")).at(option.position.0));
-            }
+        let (connector, mut format) = table_options(&create.options)?;
+        if format.name.as_str() == REGISTRY_FORMAT {
+            format.options.set_defaults(&defaults.json);
         }
-        Ok(Self { columns, key, connector, format, text: create.to_string() })
+        Ok(Self { columns, key, connector, format, create })
     }
 
     /// Returns the columns that are in events.
@@ -129,6 +171,15 @@ impl TableSpec {
         Schema::new(self.columns.iter().filter_map(field).collect::<Vec<_>>())
     }
 
+    /// Returns the types of the columns that are in events, as they were declared.
+    pub(crate) fn physical_types(&self) -> Vec<FlinkType> {
+        let declared = |column: &SpecColumn| match &column.kind {
+            SpecColumnKind::Physical { flink, .. } => Some(flink.clone()),
+            SpecColumnKind::Metadata { .. } | SpecColumnKind::Computed(_) => None,
+        };
+        self.columns.iter().filter_map(declared).collect()
+    }
+
     /// Returns the streams that are read, and the one that is written.
     ///
     /// # Errors
@@ -137,7 +188,9 @@ impl TableSpec {
         let scope = self.connector.get("scope").unwrap_or(database);
         let stream = |name: &str| {
             StreamId::new(scope, name.trim()).map_err(|e| {
-                SqlError::new(SqlErrorKind::InvalidOption, format!("table {table}: {e}")).because(e)
+                let error = SqlError::new(SqlErrorKind::InvalidOption, format!("table {table}: {e}"));
+                let is_written = self.connector.get("sink.stream") == Some(name);
+                self.located(if is_written { "sink.stream" } else { "scan.streams" }, error.because(e))
             })
         };
         let written = self.connector.get("sink.stream");
@@ -153,14 +206,112 @@ impl TableSpec {
         Ok((read, sink))
     }
 
+    /// Adds the place of the first column of events for which `is_wrong` to an error.
+    pub(crate) fn of_column(&self, error: SqlError, is_wrong: impl Fn(&Field) -> bool) -> SqlError {
+        let wrong = self.columns.iter().find(|column| match &column.kind {
+            SpecColumnKind::Physical { field, .. } => is_wrong(field),
+            _ => false,
+        });
+        match wrong {
+            Some(column) => column.located(error),
+            None => error,
+        }
+    }
+
+    /// Adds the place of an option to an error about it.
+    pub(crate) fn located(&self, key: &str, error: SqlError) -> SqlError {
+        let option = self.create.options.iter().find(|option| option.key == key);
+        match option {
+            Some(option) => error.at(option.position.0),
+            None => error,
+        }
+    }
+
+    /// Adds the place of the format's name to an error that the name is unknown.
+    pub(crate) fn of_format(&self, error: SqlError) -> SqlError {
+        let is_unknown = matches!(self.format.name, FormatName::Other { .. })
+            && error.kind() == SqlErrorKind::InvalidOption
+            && error.position().is_none();
+        if is_unknown { self.located("format", error) } else { error }
+    }
+
     /// Returns whether the table has streams of other names than its own.
     pub(crate) fn names_streams(&self) -> bool {
-        ["scope", "scan.streams", "sink.stream"].iter().any(|key| self.connector.is_given(key))
+        STREAM_OPTIONS.iter().any(|key| self.connector.is_given(key))
     }
 
     /// Returns whether the schemas of events are in the registry.
     pub(crate) fn has_registry(&self) -> bool {
-        self.format.name == REGISTRY_FORMAT
+        self.format.name.as_str() == REGISTRY_FORMAT
+    }
+
+    /// Returns whether events are changes whose schemas are in the registry.
+    pub(crate) fn has_registered_changes(&self) -> bool {
+        self.format.name.as_str() == CHANGES_FORMAT
+    }
+
+    /// Returns the definition with the options of a hint in place of its own.
+    ///
+    /// # Errors
+    /// As [`Self::new`] for the options, and `NotSupported` for one that says which table it is.
+    pub(crate) fn hinted(&self, hint: &[OptionDef]) -> SqlResult<Self> {
+        let prefix = format!("{}.", self.format.name.as_str());
+        let (mut of_connector, mut of_format) = (Vec::new(), Vec::new());
+        for option in hint {
+            match option.key.strip_prefix(&prefix) {
+                Some(key) => of_format.push((key, option.value.as_str(), option.position.0)),
+                None => of_connector.push(option.clone()),
+            }
+        }
+        let connector = self.connector.overlaid(&hinted_options(&of_connector)?);
+        let given = format_options(self.format.name.as_str(), of_format)?;
+        let format = match (&self.format.name, given.name) {
+            (FormatName::Other { name, given }, FormatName::Other { given: hinted, .. }) => {
+                let is_hinted = |key: &String| hinted.iter().any(|(other, _)| other == key);
+                let kept = given.iter().filter(|(key, _)| !is_hinted(key)).cloned();
+                let given = kept.chain(hinted.iter().cloned()).collect();
+                let name = FormatName::Other { name: name.clone(), given };
+                FormatOptions { name, options: Options::default() }
+            }
+            (name, _) => {
+                let (name, options) = (name.clone(), self.format.options.overlaid(&given.options));
+                FormatOptions { name, options }
+            }
+        };
+        Ok(Self { connector, format, ..self.clone() })
+    }
+}
+
+/// Validates the options of a hint of a table that are not of its format.
+///
+/// # Errors
+/// With the position in the script: an unknown option or an invalid value, and `NotSupported` for an option
+/// that says which table it is.
+pub(crate) fn hinted_options(hint: &[OptionDef]) -> SqlResult<Options> {
+    let specs: Vec<_> = CONNECTOR.iter().collect();
+    let mut all = Options::default();
+    for option in hint {
+        let given = [(option.key.as_str(), option.value.as_str(), option.position.0)];
+        let parsed = Options::parse_at(&specs, "", given)?;
+        if NOT_IN_HINTS.contains(&option.key.as_str()) {
+            let what = format!("option '{}' in a hint", option.key);
+            return Err(SqlError::not_supported(what).at(option.position.0));
+        }
+        if all.is_given(&option.key) {
+            let what = format!("option '{}' is given twice", option.key);
+            return Err(SqlError::new(SqlErrorKind::InvalidOption, what).at(option.position.0));
+        }
+        all = all.overlaid(&parsed);
+    }
+    Ok(all)
+}
+
+/// Returns the error of a column that is not there, with the nearest one.
+fn unknown_column(what: String, name: &str, known: &BTreeSet<&str>) -> SqlError {
+    let error = SqlError::new(SqlErrorKind::UnknownColumn, what);
+    match nearest(name, known.iter().copied()) {
+        Some(nearest) => error.hint(&format!("did you mean {nearest}?")),
+        None => error,
     }
 }
 
@@ -178,19 +329,34 @@ fn has_interval(kind: &TypeKind) -> bool {
 /// Validates the options of WITH: those of the connector, and those of its format, which have the format's
 /// name in front.
 fn table_options(given: &[OptionDef]) -> SqlResult<(Options, FormatOptions)> {
-    let format_name = given.iter().find(|option| option.key == "format");
-    let format_name = format_name.map_or(REGISTRY_FORMAT, |option| option.value.trim());
+    let format_option = given.iter().find(|option| option.key == "format");
+    let format_name = format_option.map_or(REGISTRY_FORMAT, |option| option.value.trim());
     let prefix = format!("{format_name}.");
     let (mut of_format, mut of_connector) = (Vec::new(), Vec::new());
     for option in given {
+        let (value, position) = (option.value.as_str(), option.position.0);
         match option.key.strip_prefix(&prefix) {
-            Some(key) => of_format.push((key.to_owned(), option.value.clone())),
-            None => of_connector.push((option.key.clone(), option.value.clone())),
+            Some(key) => of_format.push((key, value, position)),
+            None => of_connector.push((option.key.as_str(), value, position)),
         }
     }
-    let format = format_options(format_name, &of_format)?;
+    let format = format_options(format_name, of_format);
+    // of the format's name itself
+    let format = format.map_err(|error| match (error.position(), format_option) {
+        (None, Some(option)) => error.at(option.position.0),
+        _ => error,
+    })?;
+    if let Some((key, _, position)) = of_connector.iter().find(|(key, ..)| is_of_other_format(key)) {
+        let what = format!("option '{key}' is of another format: the table has format {format_name}");
+        return Err(SqlError::new(SqlErrorKind::InvalidOption, what).at(*position));
+    }
     let specs: Vec<_> = CONNECTOR.iter().collect();
-    Ok((Options::parse(&specs, "", &of_connector)?, format))
+    Ok((Options::parse_at(&specs, "", of_connector)?, format))
+}
+
+/// Returns whether a key begins with the name of a format.
+fn is_of_other_format(key: &str) -> bool {
+    key.split_once('.').is_some_and(|(format, _)| is_format(format))
 }
 
 #[cfg(test)]
@@ -199,7 +365,8 @@ mod tests {
     use crate::dialect::parse_create_table;
 
     fn spec(text: &str) -> SqlResult<TableSpec> {
-        TableSpec::new(&parse_create_table(text)?)
+        let defaults = TableDefaults { format: Format::Avro, json: Options::default() };
+        TableSpec::new(parse_create_table(text)?, &defaults)
     }
 
     #[test]
@@ -213,7 +380,7 @@ mod tests {
         let fields: Vec<_> = physical.fields().iter().map(|f| (f.name().as_str(), f.is_nullable())).collect();
         assert_eq!(fields, [("id", false), ("name", true)]);
         assert_eq!((spec.key, spec.connector.number("segments")), (vec!["id".to_owned()], 4));
-        assert_eq!(spec.format.name, "json");
+        assert_eq!(spec.format.name.as_str(), "json");
         assert!(spec.format.options.is_true("ignore-parse-errors"));
         assert!(
             matches!(&spec.columns[3].kind, SpecColumnKind::Metadata { key, .. } if key == "append-time")
@@ -247,9 +414,9 @@ mod tests {
                 "'json.ignore-parse-errors'?",
             ),
             (
-                "CREATE TABLE t (a INT) WITH ('format' = 'xml')",
-                SqlErrorKind::InvalidOption,
-                "unknown format 'xml'",
+                "CREATE TABLE t (a INT) WITH ('format' = 'orc')",
+                SqlErrorKind::NotSupported,
+                "format orc is not supported",
             ),
         ] {
             let error = spec(text).unwrap_err();

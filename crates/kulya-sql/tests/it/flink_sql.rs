@@ -29,8 +29,7 @@ impl FlinkSql {
         Self { answers: BufReader::new(TcpStream::connect(address).unwrap()) }
     }
 
-    /// Makes the same files of events for the same seed: orders.jsonl, orders.avro, orders.datums with
-    /// orders.avsc, changes.jsonl, and the columns of both in orders.columns and changes.columns.
+    /// Makes the same files of events for the same seed: `xtask/flink/session/Events.java` describes them.
     pub(crate) fn make_events(&mut self, folder: &Path, count: usize, seed: u64) {
         let answer = self.ask(&json!({ "events": folder, "count": count, "seed": seed }));
         assert_eq!(answer, json!({}), "events are made");
@@ -38,6 +37,11 @@ impl FlinkSql {
 
     /// Executes a statement; the error is Flink's text.
     pub(crate) fn execute(&mut self, mode: Mode, sql: &str) -> Result<Rows, String> {
+        self.table(mode, sql).map(|(_, rows)| rows)
+    }
+
+    /// Executes a statement, and returns the types of the columns too.
+    pub(crate) fn table(&mut self, mode: Mode, sql: &str) -> Result<(Vec<String>, Rows), String> {
         let mode = match mode {
             Mode::Batch => "batch",
             Mode::Streaming => "streaming",
@@ -45,7 +49,12 @@ impl FlinkSql {
         let mut answer = self.ask(&json!({ "mode": mode, "sql": sql }));
         match answer["error"].as_str() {
             Some(error) => Err(error.to_owned()),
-            None => Ok(serde_json::from_value(answer["rows"].take()).unwrap()),
+            None => {
+                let columns: Vec<(String, String)> =
+                    serde_json::from_value(answer["columns"].take()).unwrap();
+                let types = columns.into_iter().map(|(_, data_type)| data_type).collect();
+                Ok((types, serde_json::from_value(answer["rows"].take()).unwrap()))
+            }
         }
     }
 

@@ -22,17 +22,18 @@
 
 use kulya_registry::Registry;
 use kulya_sql::{
-    BackendFactory, CatalogBackend, CatalogOptions, OutputFormat, Session, SqlError, SqlResult,
-    StatementResult,
+    BackendFactory, CatalogBackend, CatalogOptions, LiveRunner, LiveSettings, OutputFormat, Session,
+    SqlError, SqlResult, StatementResult,
 };
 use kulya_store::StreamStore;
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
+use kulya_store::supervision::Supervisor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The smallest number of records that the files have together.
-const MIN_RECORDS: usize = 200;
+const MIN_RECORDS: usize = 380;
 
 struct Record {
     /// The number of its first line.
@@ -125,15 +126,22 @@ impl BackendFactory for SameStore {
     }
 }
 
+/// Returns a session on a store in memory, which every catalog of it opens, too.
+pub(crate) async fn session_on_a_new_store() -> Session {
+    let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::with_clock(Arc::new(ManualClock::default())));
+    let registry = Registry::open(Arc::clone(&store), ManualClock::default()).await.unwrap();
+    let backend = CatalogBackend::new(store, registry);
+    let runner =
+        LiveRunner::start("kulya", backend.clone(), LiveSettings::default(), Supervisor::default()).await;
+    let session = Session::new("kulya", backend.clone()).await.unwrap();
+    session.live(runner.unwrap()).backend_factory(SameStore(backend))
+}
+
 #[tokio::test]
 async fn statements_of_the_files_have_their_results() {
     let (mut count, mut failures) = (0, Vec::new());
     for file in files() {
-        let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::with_clock(Arc::new(ManualClock::default())));
-        let registry = Registry::open(Arc::clone(&store), ManualClock::default()).await.unwrap();
-        let backend = CatalogBackend::new(store, registry);
-        let session = Session::new("kulya", backend.clone()).await.unwrap();
-        let mut session = session.backend_factory(SameStore(backend));
+        let mut session = session_on_a_new_store().await.allow_files();
         session.execute("CREATE DATABASE shop; USE shop").await.unwrap();
         let text = std::fs::read_to_string(&file).unwrap();
         let lines: Vec<&str> = text.lines().collect();

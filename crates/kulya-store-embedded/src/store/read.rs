@@ -6,7 +6,7 @@ use crate::error::{corrupt_log, disk_error};
 use crate::extent::Extent;
 use crate::store::EmbeddedStore;
 use bytes::Bytes;
-use kulya_store::{Error, ErrorKind, EventPointer, ReadChunk, Result, SegmentId, framing};
+use kulya_store::{Error, ErrorKind, EventPointer, FramedChunk, Result, SegmentId, framing};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -93,10 +93,10 @@ impl EmbeddedStore {
         segment: &SegmentId,
         offset: u64,
         max_bytes: usize,
-    ) -> Result<ReadChunk> {
-        let max_bytes = max_bytes.clamp(1, MAX_READ_BYTES) as u64;
+    ) -> Result<FramedChunk> {
+        let max_bytes = max_bytes.clamp(1, MAX_READ_BYTES);
         self.retry_if_compacted(|| {
-            let Some(part) = self.extents(segment, offset, max_bytes)? else { return Ok(None) };
+            let Some(part) = self.extents(segment, offset, max_bytes as u64)? else { return Ok(None) };
             let Extents { extents, head, tail } = part;
             if offset < head {
                 return Err(Error::truncated(segment, offset, head));
@@ -104,22 +104,16 @@ impl EmbeddedStore {
             if offset > tail {
                 return Err(no_event(segment, offset));
             }
-            let mut chunk = ReadChunk { events: Vec::new(), next: offset };
-            let Some(first) = extents.first() else { return Ok(Some(chunk)) };
+            let Some(first) = extents.first() else { return Ok(Some(FramedChunk::empty(offset))) };
             if first.is_lost() {
                 // lost events are skipped
-                chunk.next = first.end();
-                return Ok(Some(chunk));
+                return Ok(Some(FramedChunk::empty(first.end())));
             }
             let end = extents.iter().position(Extent::is_lost).unwrap_or(extents.len());
             let readable = extents.get(..end).unwrap_or_default();
             let Some(bytes) = self.read_extents(segment, readable)? else { return Ok(None) };
-            chunk.events = events_from(segment, first, &bytes, offset)?;
-            let end_of = |(at, event): &(u64, Bytes)| at + framing::framed_len(event.len());
-            let fits = chunk.events.partition_point(|event| end_of(event) - offset <= max_bytes);
-            chunk.events.truncate(fits.max(1));
-            chunk.next = chunk.events.last().map_or(offset, end_of);
-            Ok(Some(chunk))
+            let bytes = bytes_from(segment, first, &bytes, offset)?;
+            FramedChunk::parse(offset, bytes, max_bytes).map(Some)
         })
     }
 
@@ -139,7 +133,8 @@ impl EmbeddedStore {
             let Some(bytes) = self.read_extents(segment, std::slice::from_ref(extent))? else {
                 return Ok(None);
             };
-            events_from(segment, extent, &bytes, offset).map(|_| Some(()))
+            let bytes = bytes_from(segment, extent, &bytes, offset)?;
+            framing::events(offset, &bytes).map(|_| Some(()))
         })
     }
 
@@ -161,7 +156,8 @@ impl EmbeddedStore {
             let Some(bytes) = self.read_extents(segment, std::slice::from_ref(extent))? else {
                 return Ok(None);
             };
-            let events = events_from(segment, extent, &bytes, *offset).map_err(|_| no_such_event())?;
+            let bytes = bytes_from(segment, extent, &bytes, *offset).map_err(|_| no_such_event())?;
+            let events = framing::events(*offset, &bytes).map_err(|_| no_such_event())?;
             match events.into_iter().next() {
                 Some((_, event)) if framing::framed_len(event.len()) == u64::from(*length) => Ok(Some(event)),
                 _ => Err(no_such_event()),
@@ -170,14 +166,9 @@ impl EmbeddedStore {
     }
 }
 
-/// Returns the events of an extent from `offset` on, which must be an event boundary: found by walking from
+/// Returns the bytes of an extent from `offset` on, which must be an event boundary: found by walking from
 /// the start of the extent, since a payload can look like events.
-fn events_from(
-    segment: &SegmentId,
-    extent: &Extent,
-    bytes: &Bytes,
-    offset: u64,
-) -> Result<Vec<(u64, Bytes)>> {
+fn bytes_from(segment: &SegmentId, extent: &Extent, bytes: &Bytes, offset: u64) -> Result<Bytes> {
     let mut at = 0usize;
     while extent.start + (at as u64) < offset {
         let rest = bytes.get(at..).unwrap_or_default();
@@ -189,7 +180,7 @@ fn events_from(
     if extent.start + at as u64 != offset {
         return Err(no_event(segment, offset));
     }
-    framing::events(offset, &bytes.slice(at.min(bytes.len())..))
+    Ok(bytes.slice(at.min(bytes.len())..))
 }
 
 /// Returns whether the first extent contains `offset` and the extents are contiguous.

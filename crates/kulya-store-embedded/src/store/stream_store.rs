@@ -9,9 +9,9 @@ use crate::state::{Segment, Slot};
 use async_trait::async_trait;
 use bytes::Bytes;
 use kulya_store::{
-    AppendTimes, Commit, CommitReceipt, Entry, Error, EventPointer, Health, HealthStatus, Outcome, ReadChunk,
-    Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName,
-    StreamStore, TableId, Tails, Transaction, TransactionId, WriterId,
+    AppendTimes, Commit, CommitReceipt, Entry, Error, EventPointer, FramedChunk, Health, HealthStatus,
+    Outcome, ReadChunk, Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo,
+    StreamName, StreamStore, TableId, Tails, Transaction, TransactionId, WriterId,
 };
 use std::sync::Arc;
 use std::sync::PoisonError;
@@ -112,6 +112,10 @@ impl StreamStore for EmbeddedStore {
     }
 
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
+        Ok(self.read_framed(segment, offset, max_bytes).await?.into())
+    }
+
+    async fn read_framed(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<FramedChunk> {
         let segment = segment.clone();
         self.spawn_blocking(move |store| store.read_blocking(&segment, offset, max_bytes)).await
     }

@@ -93,7 +93,8 @@ pub(super) async fn event_times_agree_with_cuts_at_times(store: Arc<impl StreamS
     let mut events = 0;
     for info in store.segments(&orders).await.expect("listed") {
         let chunk = store.read(&info.id, info.head, 1 << 20).await.expect("read");
-        let times = chunk_times(&*store, &info.id, &chunk).await.expect("times");
+        let offsets: Vec<u64> = chunk.events.iter().map(|(at, _)| *at).collect();
+        let times = chunk_times(&*store, &info.id, &offsets, chunk.next).await.expect("times");
         assert!(times.is_sorted(), "times do not go back");
         events += times.len();
         for ((offset, _), time) in chunk.events.iter().zip(times) {
@@ -171,6 +172,13 @@ pub(super) async fn reads_honour_any_chunk_size(store: Arc<impl StreamStore>) {
         while count < 30_000 {
             let chunk = store.read(&orders.segment(0), offset, chunk_bytes).await.expect("read");
             assert!(!chunk.events.is_empty(), "there are more than {count} events");
+            let framed = store.read_framed(&orders.segment(0), offset, chunk_bytes).await.expect("read");
+            assert!(framed.next > offset, "there are more than {count} events");
+            for ((at, found), (framed_at, framed)) in
+                chunk.events.iter().zip(framed.offsets().zip(framed.payloads()))
+            {
+                assert_eq!((*at, &**found), (framed_at, framed), "both reads have the same events");
+            }
             for (at, found) in chunk.events {
                 assert_eq!((at, found), (count as u64 * 108, event(count)));
                 count += 1;
@@ -185,6 +193,10 @@ pub(super) async fn invalid_offset_is_rejected(store: Arc<impl StreamStore>) {
     store.commit(Commit::events(vec![Append::keyed(&orders, "k", "an event")])).await.expect("committed");
     assert_eq!(kind(store.read(&orders.segment(0), 3, 100).await), ErrorKind::InvalidInput);
     assert_eq!(kind(store.read(&orders.segment(0), 1000, 100).await), ErrorKind::InvalidInput);
+    for offset in [3, 1000] {
+        let read = store.read_framed(&orders.segment(0), offset, 100).await;
+        assert_eq!(kind(read), ErrorKind::InvalidInput);
+    }
 }
 
 pub(super) async fn waiting_reader_wakes_on_append(store: Arc<impl StreamStore>) {

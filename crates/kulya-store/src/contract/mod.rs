@@ -3,17 +3,20 @@
 mod append_times;
 mod commit;
 mod config;
+mod read_chunk;
 mod segment;
 mod table;
 
 pub use append_times::{AppendTimes, MAX_APPEND_TIMES};
 pub use commit::{Append, Commit, CommitReceipt, Durability};
 pub use config::{Retention, StreamConfig};
+pub use read_chunk::ReadChunk;
 pub use segment::{MAX_TAILS, SegmentInfo, Tails};
 pub use table::{Condition, Entry, TableChange, Version, check_changes};
 
 use crate::{
-    EventPointer, Health, Result, Scope, SegmentId, StreamCut, StreamId, StreamName, TableId, WriterId,
+    EventPointer, FramedChunk, Health, Result, Scope, SegmentId, StreamCut, StreamId, StreamName, TableId,
+    WriterId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -89,6 +92,9 @@ pub trait StreamStore: Send + Sync + 'static {
 
     /// Returns the earliest cut after which every event was committed at or after a time (since 1970-01-01
     /// 00:00 UTC, in milliseconds). The cut never skips such an event, and is at the start of a commit.
+    ///
+    /// # Errors
+    /// `NotSupported` without [`Capability::CutAtTime`].
     async fn cut_at(&self, stream: &StreamId, since_epoch: Duration) -> Result<StreamCut>;
 
     /// Lists the streams of a scope in name order.
@@ -117,6 +123,12 @@ pub trait StreamStore: Send + Sync + 'static {
     /// `Truncated` if `offset` is before the head, `InvalidInput` if it is not an event boundary, `Corrupt`
     /// if the stored bytes do not match their checksum.
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk>;
+
+    /// Reads the same events as [`read`](Self::read), in one buffer. A backend that stores frames returns
+    /// them as they are; by default they are copied.
+    async fn read_framed(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<FramedChunk> {
+        Ok(self.read(segment, offset, max_bytes).await?.into())
+    }
 
     /// Returns when the events of a segment from offset `from` to `to` were committed, as the store's clock
     /// told the time then. At most [`MAX_APPEND_TIMES`] times are returned, and the caller continues where
@@ -264,24 +276,4 @@ impl Capability {
         Self::CombinedRetention,
         Self::AppendTimes,
     ];
-}
-
-/// A batch of events read from one segment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadChunk {
-    /// The offset and payload of each event.
-    pub events: Vec<(u64, Bytes)>,
-    /// The offset of the next read.
-    pub next: u64,
-}
-
-impl ReadChunk {
-    /// Returns a pointer to each of the events.
-    pub fn pointers<'a>(&'a self, segment: &'a SegmentId) -> impl Iterator<Item = EventPointer> + 'a {
-        self.events.iter().map(|(offset, event)| EventPointer {
-            segment: segment.clone(),
-            offset: *offset,
-            length: crate::framing::framed_len(event.len()) as u32,
-        })
-    }
 }

@@ -156,15 +156,18 @@ pub(crate) struct CdcArgs {
 pub(crate) struct SqlArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// Run these statements and exit
+    /// Run these statements and exit; may be repeated
     #[arg(short, long, value_name = "SQL")]
-    pub(crate) execute: Option<String>,
+    pub(crate) execute: Vec<String>,
     /// Run the statements of this file and exit
     #[arg(short, long, value_name = "FILE", conflicts_with = "execute")]
     pub(crate) file: Option<PathBuf>,
     /// The format of rows
     #[arg(short, long, value_enum, default_value_t = QueryOutput::Table)]
     pub(crate) output: QueryOutput,
+    /// Print the rows and the time of each statement to standard error; the prompt always does
+    #[arg(long)]
+    pub(crate) timing: bool,
     /// Memory limit of a query: 512MB, 4GiB; sorts, joins and aggregations spill to disk beyond it [default:
     /// 1GiB]
     #[arg(long, env = "KULYA_SQL_MEMORY", hide_env_values = true, value_name = "SIZE")]
@@ -181,10 +184,16 @@ pub(crate) struct SqlArgs {
 pub(crate) enum QueryOutput {
     /// Columns with borders
     Table,
+    /// One value a line
+    Vertical,
     /// A header line, then comma-separated values
     Csv,
     /// One JSON object a line
     Json,
+    /// A Markdown table
+    Markdown,
+    /// A Parquet file of one query, to a file or a pipe
+    Parquet,
 }
 
 #[derive(Debug, clap::Args)]

@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use clap::{Subcommand, ValueEnum};
 use kulya_schema::protobuf::Safety;
 use kulya_schema::{
-    Compatibility, Format, GroupId, Rules, StrictRules, UnknownPolicy, VersionInfo, VersionScope,
+    Compatibility, Format, GroupId, Reference, Rules, StrictRules, UnknownPolicy, VersionInfo, VersionScope,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -167,16 +167,28 @@ pub(crate) enum GroupCommand {
     Delete {
         #[command(flatten)]
         group: GroupName,
+        /// Delete it even if schemas of other groups refer to its schemas
+        #[arg(long)]
+        force: bool,
     },
 }
 
 /// A schema file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaFile {
-    /// The schema: .avsc, .json, a .proto file, or a descriptor set as protoc writes it (.desc, .pb, .binpb)
+    /// The schema: Avro, JSON Schema, a .proto file, or a descriptor set as protoc writes it
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) read: SchemaReadArgs,
+}
+
+/// What a schema refers to.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReferenceArgs {
+    /// A registered schema that this one refers to: name=NAME,group=GROUP,id=ID and, if it has one,
+    /// namespace=NAMESPACE. NAME is an Avro type, the URI of a $ref, or an imported file; may be repeated
+    #[arg(long = "reference", value_parser = reference, value_name = "REFERENCE")]
+    pub(crate) references: Vec<Reference>,
 }
 
 /// The type and format of a schema file.
@@ -185,7 +197,7 @@ pub(crate) struct SchemaReadArgs {
     /// The schema's type: for Protobuf the message, if there are several; for Avro it is in the schema
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) type_name: Option<String>,
-    /// avro, json, protobuf or custom:NAME [default: by the file's extension]
+    /// avro, json, protobuf or custom:NAME [default: by the file's content]
     #[arg(long, value_parser = format, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
 }
@@ -198,6 +210,8 @@ pub(crate) enum SchemaCommand {
         group: GroupOption,
         #[command(flatten)]
         schema: SchemaFile,
+        #[command(flatten)]
+        references: ReferenceArgs,
         /// A label of the schema; may be repeated
         #[arg(long = "label", value_parser = pair, value_name = "KEY=VALUE")]
         labels: Vec<(String, String)>,
@@ -219,6 +233,23 @@ pub(crate) enum SchemaCommand {
         /// Print the bytes as they were registered
         #[arg(long, conflicts_with = "json")]
         raw: bool,
+        /// Print a schema with references with the schemas that it refers to in it
+        #[arg(long)]
+        resolved: bool,
+    },
+    /// List the schemas that a schema refers to
+    References {
+        #[command(flatten)]
+        group: GroupOption,
+        /// The schema's id
+        id: u32,
+    },
+    /// List the schemas that refer to a schema
+    ReferencedBy {
+        #[command(flatten)]
+        group: GroupOption,
+        /// The schema's id
+        id: u32,
     },
     /// Delete a schema (soft delete): it is not found any more, but its id still resolves
     Delete {
@@ -226,6 +257,9 @@ pub(crate) enum SchemaCommand {
         group: GroupOption,
         /// The schema's id
         id: u32,
+        /// Delete it even if other schemas refer to it
+        #[arg(long)]
+        force: bool,
     },
     /// Find the groups of a namespace that have a schema, or its version in one group (--group)
     Find {
@@ -233,6 +267,8 @@ pub(crate) enum SchemaCommand {
         group: OptionalGroup,
         #[command(flatten)]
         schema: SchemaFile,
+        #[command(flatten)]
+        references: ReferenceArgs,
     },
 }
 
@@ -246,9 +282,29 @@ pub(crate) struct CheckArgs {
     pub(crate) rules: RulesArgs,
     #[command(flatten)]
     pub(crate) read: SchemaReadArgs,
-    /// Schema files in order, the new one last; or one folder, ordered by name (2 before 10)
+    #[command(flatten)]
+    pub(crate) references: ReferenceArgs,
+    /// Check each schema of the files and folders against the same file of a git revision, git:REF
+    #[arg(long, value_name = "git:REF", value_parser = revision, conflicts_with_all = ["group", "references"])]
+    pub(crate) against: Option<String>,
+    /// The output: text, json (as --json), junit (JUnit XML), or github (workflow commands that annotate
+    /// the lines of files)
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output_format: OutputFormat,
+    /// Schema files in order, the new one last; or one folder, ordered by name (2 before 10). With --against
+    /// files and folders in any order
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+}
+
+/// The format of the results of a check.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    #[default]
+    Text,
+    Json,
+    Junit,
+    Github,
 }
 
 #[derive(Debug, clap::Args)]
@@ -520,7 +576,62 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
+/// Parses a git revision.
+fn revision(text: &str) -> Result<String, String> {
+    match text.split_once(':') {
+        Some(("git", revision)) if !revision.is_empty() => Ok(revision.to_owned()),
+        _ => Err("use git:REF, such as git:main or git:HEAD~1".to_owned()),
+    }
+}
+
+/// Parses a reference. A part that does not start with a key belongs to the value before: values may contain
+/// commas and equals signs.
+fn reference(text: &str) -> Result<Reference, String> {
+    const KEYS: [&str; 4] = ["name", "group", "id", "namespace"];
+    let mut values: BTreeMap<&str, String> = BTreeMap::new();
+    let mut last = "";
+    for part in text.split(',') {
+        match part.split_once('=') {
+            Some((key, value)) if KEYS.contains(&key) && !values.contains_key(key) => {
+                values.insert(key, value.to_owned());
+                last = key;
+            }
+            _ => match values.get_mut(last) {
+                Some(value) => *value = format!("{value},{part}"),
+                None => return Err("use name=NAME,group=GROUP,id=ID".to_owned()),
+            },
+        }
+    }
+    let mut take =
+        |key: &str| values.remove(key).ok_or(format!("{key}= is missing: use name=NAME,group=GROUP,id=ID"));
+    let (name, group, id) = (take("name")?, take("group")?, take("id")?);
+    let id = id.parse().map_err(|_| format!("{id:?} is no schema id"))?;
+    Ok(Reference { name, namespace: take("namespace").unwrap_or_default(), group, id })
+}
+
 /// Collects pairs into a map; the last of a key counts.
 pub(crate) fn to_map(pairs: Vec<(String, String)>) -> BTreeMap<String, String> {
     pairs.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_parsed() {
+        let parsed = reference("name=shop.Address,group=addresses,id=3").unwrap();
+        assert_eq!(parsed, Reference::new("shop.Address", &GroupId::new("", "addresses"), 3));
+        let parsed = reference("id=0,name=https://x.org/a?b=1,2,namespace=a,b,group=c=d").unwrap();
+        assert_eq!(parsed, Reference::new("https://x.org/a?b=1,2", &GroupId::new("a,b", "c=d"), 0));
+        for (invalid, message) in [
+            ("shop.Address", "use name=NAME"),
+            ("name=a,group=b", "id= is missing"),
+            ("name=a,group=b,id=-1", "is no schema id"),
+        ] {
+            assert!(reference(invalid).unwrap_err().contains(message), "{invalid}");
+        }
+        assert_eq!(revision("git:HEAD~1"), Ok("HEAD~1".to_owned()));
+        assert!(revision("HEAD").is_err() && revision("git:").is_err());
+    }
 }

@@ -2,29 +2,41 @@
 //! without a registry, or in a group of one.
 
 use super::connection::RegistryTarget;
+use super::report::{self, CheckResult, Outcome};
+use super::schema_files::{self, Selection};
+use super::schemas::read_referring;
+use super::verdict::{judge, require_policy};
 use super::versions::versions_by_id;
-use super::{display, schema_files};
-use crate::args::registry::{CheckArgs, DiffArgs, SchemaReadArgs};
-use crate::output::{print_json, print_line};
+use super::{against, display};
+use crate::args::registry::{CheckArgs, DiffArgs, OutputFormat, SchemaReadArgs};
+use crate::output::print_json;
 use anyhow::{Context, Result, bail};
 use kulya_registry_api::administration::{CheckOptions, Comparison, Verdict};
-use kulya_schema::compatibility::{self, CompatibilityContext};
 use kulya_schema::{
-    Budget, CanonicalSchema, Checkers, Compatibility, GroupId, GroupProperties, Rules, SchemaWithVersion,
-    VersionInfo, canonicalize, difference, validation,
+    Budget, CanonicalSchema, Checkers, GroupId, Rules, VersionInfo, canonicalize, compatibility, difference,
 };
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-/// Returns whether the schema is compatible, and prints every reason why not.
+/// Checks schemas, prints the result, and returns the exit code: 1 if one is incompatible.
 ///
 /// # Errors
 /// Files that cannot be read, schemas that do not parse, and what the registry reports.
-pub(super) async fn check(target: RegistryTarget, args: CheckArgs, as_json: bool) -> Result<bool> {
-    let files = schema_files::expand(&args.files, &args.read)?;
+pub(super) async fn check(target: RegistryTarget, args: CheckArgs, as_json: bool) -> Result<ExitCode> {
+    let format = if as_json { OutputFormat::Json } else { args.output_format };
+    if let Some(revision) = &args.against {
+        require_policy(&args)?;
+        let results = against::check(&args, revision)?;
+        let revision = format!("git:{revision}");
+        return report::print(&results, format, &|_| revision.clone());
+    }
+    let Selection { files, left_out } = schema_files::expand(&args.files, &args.read)?;
+    for (path, reason) in left_out {
+        eprintln!("kulya: {} is not a schema: {}", path.display(), display::escape(&reason));
+    }
     match args.group.id() {
-        Some(group) => check_in_group(target, &group, &files, args, as_json).await,
-        None => check_files(&files, &args, as_json),
+        Some(group) => check_in_group(target, &group, &files, args, format).await,
+        None => check_files(&files, &args, format),
     }
 }
 
@@ -33,71 +45,31 @@ fn parse_file(path: &Path, args: &SchemaReadArgs) -> Result<CanonicalSchema> {
     canonicalize(schema_files::read(path, args)?).with_context(|| path.display().to_string())
 }
 
-fn check_files(paths: &[PathBuf], args: &CheckArgs, as_json: bool) -> Result<bool> {
-    let mut counts: HashMap<(String, String), u32> = HashMap::new();
-    let mut versions: Vec<(VersionInfo, CanonicalSchema)> = Vec::new();
-    for (id, path) in (0..).zip(paths) {
-        let parsed = parse_file(path, &args.read)?;
-        let (type_name, format) =
-            (parsed.schema.type_name.clone(), parsed.schema.format.full_name().to_owned());
-        let count = counts.entry((format.clone(), type_name.clone())).or_default();
-        let version = VersionInfo { type_name, format, version: *count, id };
-        *count += 1;
-        versions.push((version, parsed));
+fn check_files(paths: &[PathBuf], args: &CheckArgs, format: OutputFormat) -> Result<ExitCode> {
+    if !args.references.references.is_empty() {
+        bail!("--reference needs --group: references lead to schemas of a registry")
     }
-    let Some((_, new)) = versions.pop() else { bail!("give the schemas in order, the new one last") };
-    let version = |id: u32| versions.get(id as usize).map(|(version, _)| version.clone());
-    let compatibility = args
-        .policy
-        .compatibility(version)?
-        .context("no compatibility policy: give --policy, such as BackwardTransitive")?;
-    let context = compatibility_context(&new, compatibility, args.rules.rules()?.unwrap_or_default())?;
-    let is_same = |old: &&(VersionInfo, CanonicalSchema)| {
-        old.1.fingerprint == new.fingerprint
-            && old.1.schema.type_name == new.schema.type_name
-            && old.1.schema.format.same_kind(&new.schema.format)
-    };
-    let registered = versions.iter().find(is_same).map(|(version, _)| version.clone());
-    let existing: Vec<SchemaWithVersion> = versions
-        .into_iter()
-        .map(|(version, parsed)| SchemaWithVersion { schema: parsed.schema, version })
-        .collect();
-    let refusal = compatibility::check(&context, &new, &existing)?.err();
-    let verdict = Verdict { compatible: registered.is_some() || refusal.is_none(), registered, refusal };
+    let parsed = paths.iter().map(|path| parse_file(path, &args.read)).collect::<Result<Vec<_>>>()?;
+    let Some((new, old)) = parsed.split_last() else { bail!("give the schemas in order, the new one last") };
+    let (verdict, context) = judge(new, old, args)?;
     let name = |version: &VersionInfo| {
         paths.get(version.id as usize).map_or_else(String::new, |p| schema_files::file_name(p))
     };
     let (new, old) = paths.split_last().context("give the schemas in order, the new one last")?;
     let old: Vec<String> = old.iter().map(|path| schema_files::file_name(path)).collect();
-    let result = match old.as_slice() {
+    let compatible = match old.as_slice() {
         [] => "the first schema".to_owned(),
         old => format!("compatible with {}", old.join(", ")),
     };
     let (policy, rules) = (context.compatibility.policy(), context.rules.name());
-    let result = format!("{result} (policy {policy}, {rules} rules)");
-    print_verdict(&verdict, &schema_files::file_name(new), &result, &name, as_json)
+    let compatible = format!("{compatible} (policy {policy}, {rules} rules)");
+    report::print_single(check_result(new, verdict, compatible), format, &name)
 }
 
-/// Builds the context of a compatibility check, as of a group with these properties.
-///
-/// # Errors
-/// A combination of policy, format and rules that no group may have.
-fn compatibility_context(
-    new: &CanonicalSchema,
-    compatibility: Compatibility,
-    rules: Rules,
-) -> Result<CompatibilityContext> {
-    let checkers = Checkers::default();
-    let mut group = GroupProperties::new(new.schema.format.clone(), compatibility, false);
-    group.properties = rules.to_labels();
-    if validation::check_properties(&group, &checkers).is_err() {
-        let (policy, format) = (group.compatibility.policy(), &group.format);
-        bail!(
-            "policy {policy} has no effect on {format} schemas with {} rules: give --rules strict",
-            rules.name()
-        );
-    }
-    Ok(CompatibilityContext::for_group(&group, &checkers)?)
+fn check_result(path: &Path, verdict: Verdict, compatible: String) -> CheckResult {
+    let text = std::fs::read(path).ok().and_then(|data| String::from_utf8(data).ok()).unwrap_or_default();
+    let (name, path) = (schema_files::file_name(path), path.display().to_string());
+    CheckResult { path, name, text, outcome: Outcome::Checked(Box::new(verdict), compatible) }
 }
 
 async fn check_in_group(
@@ -105,36 +77,20 @@ async fn check_in_group(
     group: &GroupId,
     paths: &[PathBuf],
     args: CheckArgs,
-    as_json: bool,
-) -> Result<bool> {
+    format: OutputFormat,
+) -> Result<ExitCode> {
     let [path] = paths else { bail!("with --group give one schema: the group has the others") };
-    let schema = schema_files::read(path, &args.read)?;
     let rules = args.rules.rules()?;
     let connection = target.open(false).await?;
+    let references = args.references.references;
+    let schema = read_referring(&*connection.registry, path, &args.read, &references).await?;
     let known = versions_by_id(&*connection.registry, group, &args.policy.ids()).await?;
     let compatibility = args.policy.compatibility(|id| known.get(&id).cloned())?;
-    let verdict = connection.registry.check(group, schema, CheckOptions { compatibility, rules }).await?;
+    let options = CheckOptions { compatibility, rules, references };
+    let verdict = connection.registry.check(group, schema, options).await?;
     connection.close().await?;
-    let result = format!("compatible with group {group}");
-    print_verdict(&verdict, &schema_files::file_name(path), &result, &display::version, as_json)
-}
-
-/// Prints the result of a check of the schema `new`, which is `result` if it may be added; returns whether it
-/// may.
-fn print_verdict(
-    verdict: &Verdict,
-    new: &str,
-    result: &str,
-    names: display::VersionNames<'_>,
-    as_json: bool,
-) -> Result<bool> {
-    match (&verdict.registered, &verdict.refusal) {
-        _ if as_json => print_json(verdict)?,
-        (Some(version), _) => print_line!("{new} is already registered: {}", names(version)),
-        (None, Some(refusal)) => display::print_refusal(new, refusal, names),
-        (None, None) => print_line!("{new} is {result}"),
-    }
-    Ok(verdict.compatible)
+    let compatible = format!("compatible with group {group}");
+    report::print_single(check_result(path, verdict, compatible), format, &display::version)
 }
 
 /// Prints what changed between two schemas, and which of them can read the other's events.

@@ -132,38 +132,42 @@ fn format_versions(versions: &[VersionInfo], names: VersionNames<'_>) -> String 
     }
 }
 
-/// Prints every reason of an incompatibility, numbered.
-pub(super) fn print_refusal(new: &str, refusal: &Refusal, names: VersionNames<'_>) {
+/// Formats every reason of an incompatibility, numbered, without a line end.
+pub(super) fn refusal(new: &str, refusal: &Refusal, names: VersionNames<'_>) -> String {
     let Refusal { type_name, policy, rules, reasons } = refusal;
     let count = count(reasons.len() as u64, "reason");
     let type_name = if type_name.is_empty() { String::new() } else { format!(" ({})", escape(type_name)) };
-    print_line!("{new}{type_name} is incompatible (policy {policy}, {rules} rules), for {count}");
+    let mut text = format!("{new}{type_name} is incompatible (policy {policy}, {rules} rules), for {count}");
     for (number, reason) in reasons.iter().enumerate() {
-        let versions = format_versions(reason.versions(), names);
-        let headline = match reason {
-            Reason::OtherType { .. } => format!("the group allows one type only, and {versions} has another"),
-            Reason::Denied { .. } => format!("the group allows no further schema, and has {versions}"),
-            Reason::CannotRead { incompatibility, .. } if incompatibility.certain => {
-                format!("it cannot read events of {versions}")
-            }
-            Reason::CannotRead { .. } => format!("it is unknown whether it can read events of {versions}"),
-            Reason::CannotBeRead { incompatibility, .. } if incompatibility.certain => {
-                format!("{versions} cannot read its events")
-            }
-            Reason::CannotBeRead { .. } => {
-                format!("it is unknown whether {versions} can read its events")
-            }
-            Reason::UsesReserved { .. } => format!("it uses names or numbers that {versions} reserved"),
-        };
-        print_line!("\n{}. {headline}", number + 1);
+        text += &format!("\n\n{}. {}", number + 1, headline(reason, names));
         if let Some(why) = reason.incompatibility() {
-            print_incompatibility(why);
+            text += &incompatibility(why);
         }
+    }
+    text
+}
+
+/// Formats a reason as one sentence.
+pub(super) fn headline(reason: &Reason, names: VersionNames<'_>) -> String {
+    let versions = format_versions(reason.versions(), names);
+    match reason {
+        Reason::OtherType { .. } => format!("the group allows one type only, and {versions} has another"),
+        Reason::Denied { .. } => format!("the group allows no further schema, and has {versions}"),
+        Reason::CannotRead { incompatibility, .. } if incompatibility.certain => {
+            format!("it cannot read events of {versions}")
+        }
+        Reason::CannotRead { .. } => format!("it is unknown whether it can read events of {versions}"),
+        Reason::CannotBeRead { incompatibility, .. } if incompatibility.certain => {
+            format!("{versions} cannot read its events")
+        }
+        Reason::CannotBeRead { .. } => format!("it is unknown whether {versions} can read its events"),
+        Reason::UsesReserved { .. } => format!("it uses names or numbers that {versions} reserved"),
     }
 }
 
-/// Prints one reason with the paths in both schemas.
-fn print_incompatibility(why: &Incompatibility) {
+/// Formats one reason with the paths in both schemas: lines, each with a line end before it.
+fn incompatibility(why: &Incompatibility) -> String {
+    let mut lines = String::new();
     let location = |path: &str, fragment: &str| {
         let parts: Vec<_> =
             [path, fragment].into_iter().filter(|part| !part.is_empty()).map(escape).collect();
@@ -179,9 +183,10 @@ fn print_incompatibility(why: &Incompatibility) {
         ("example", witness),
     ] {
         if !text.is_empty() {
-            print_line!("   {word:<9}{}", escape(&text));
+            lines += &format!("\n   {word:<9}{}", escape(&text));
         }
     }
+    lines
 }
 
 /// Prints the fields that changed between two schemas, and which of them can read the other's events.
@@ -212,8 +217,7 @@ pub(super) fn print_comparison(from: &str, to: &str, comparison: &Comparison) {
             print_line!("\nit is unknown whether {reader} can read events of {writer}, for {count}");
         }
         for why in reasons {
-            print_line!("");
-            print_incompatibility(why);
+            print_line!("{}", incompatibility(why));
         }
     }
 }

@@ -82,12 +82,15 @@ pub(super) async fn run(target: RegistryTarget, command: GroupCommand, as_json: 
             print_group(&id, &changed, as_json)?;
             connection.close().await
         }
-        GroupCommand::Delete { group } => {
+        GroupCommand::Delete { group, force } => {
             let id = group.id();
             let connection = target.open(false).await?;
             // the registry does not report a missing group, whose name may be mistyped
             find_group(&connection, &id).await?;
-            connection.registry.delete_group(&id).await?;
+            match force {
+                true => connection.registry.force_delete_group(&id).await?,
+                false => connection.registry.delete_group(&id).await?,
+            }
             connection.close().await
         }
     }

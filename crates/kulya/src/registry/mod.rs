@@ -1,14 +1,22 @@
 //! `kulya registry`: administers groups and schemas in a folder, behind a server or in Pravega, checks the
 //! compatibility of schemas in files, and exports and imports registries.
 
+mod against;
 mod compatibility;
 mod connection;
 mod decode;
 pub(crate) mod display;
 mod export_import;
+mod file_kind;
+mod folder_references;
+mod git;
 mod groups;
+mod proto_source;
+mod report;
 mod schema_files;
 mod schemas;
+mod source_lines;
+mod verdict;
 mod versions;
 mod watch;
 
@@ -30,8 +38,7 @@ pub(crate) async fn run(settings: Settings, args: RegistryArgs) -> Result<ExitCo
     match command {
         RegistryCommand::Check(args) => {
             return Ok(match compatibility::check(target, args, as_json).await {
-                Ok(true) => ExitCode::SUCCESS,
-                Ok(false) => ExitCode::from(1),
+                Ok(code) => code,
                 Err(error) => {
                     report_error(&error);
                     ExitCode::from(2)

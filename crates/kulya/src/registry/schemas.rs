@@ -3,20 +3,27 @@
 use super::connection::{RegistryTarget, for_each_item};
 use super::display::{self, Table};
 use super::schema_files;
-use crate::args::registry::{SchemaCommand, to_map};
+use crate::args::registry::{ReferenceArgs, SchemaCommand, SchemaReadArgs, to_map};
 use crate::output::{print_json, print_line};
 use anyhow::{Result, bail};
-use kulya_registry_api::administration::RegistryAdministration;
-use kulya_schema::{Compatibility, HistoryRecord, SchemaInfo, VersionInfo};
+use kulya_registry_api::administration::{Referrer, RegistryAdministration};
+use kulya_schema::references::imported_protobuf_files;
+use kulya_schema::{Compatibility, Format, HistoryRecord, Reference, SchemaInfo, VersionInfo};
+use std::collections::HashMap;
 use std::io::Write;
+use std::path::Path;
 
 pub(super) async fn run(target: RegistryTarget, command: SchemaCommand, as_json: bool) -> Result<()> {
     match command {
-        SchemaCommand::Add { group, schema, labels } => {
-            let mut new = schema_files::read(&schema.file, &schema.read)?;
-            new.properties = to_map(labels);
+        SchemaCommand::Add { group, schema, references: ReferenceArgs { references }, labels } => {
             let connection = target.open(false).await?;
-            let version = connection.registry.add_schema(&group.id(), new).await?;
+            let (registry, group) = (&connection.registry, group.id());
+            let mut new = read_referring(&**registry, &schema.file, &schema.read, &references).await?;
+            new.properties = to_map(labels);
+            let version = match references.is_empty() {
+                true => registry.add_schema(&group, new).await?,
+                false => registry.add_schema_with_references(&group, new, references).await?,
+            };
             print_version(&version, as_json)?;
             connection.close().await
         }
@@ -41,20 +48,67 @@ pub(super) async fn run(target: RegistryTarget, command: SchemaCommand, as_json:
             table.finish();
             connection.close().await
         }
-        SchemaCommand::Show { group, id, raw } => {
+        SchemaCommand::Show { group, id, raw, resolved } => {
             let connection = target.open(false).await?;
-            let schema = connection.registry.schema(&group.id(), id).await?;
+            let schema = match resolved {
+                true => connection.registry.schema(&group.id(), id).await?,
+                false => connection.registry.registered_schema(&group.id(), id).await?.schema_info,
+            };
             connection.close().await?;
             print_schema(schema, id, raw, as_json)
         }
-        SchemaCommand::Delete { group, id } => {
+        SchemaCommand::References { group, id } => {
             let connection = target.open(false).await?;
-            connection.registry.delete_schema(&group.id(), id).await?;
+            let registered = connection.registry.registered_schema(&group.id(), id).await?;
+            connection.close().await?;
+            let mut table = Table::new(["NAME", "NAMESPACE", "GROUP", "ID"]);
+            for reference in registered.references {
+                if as_json {
+                    print_json(&reference)?;
+                    continue;
+                }
+                let Reference { name, namespace, group, id } = reference;
+                table.row([name, namespace, group, id.to_string()]);
+            }
+            table.finish();
+            Ok(())
+        }
+        SchemaCommand::ReferencedBy { group, id } => {
+            let group = group.id();
+            let connection = target.open(false).await?;
+            let registry: &dyn RegistryAdministration = &*connection.registry;
+            let mut table = Table::new(["NAMESPACE", "GROUP", "TYPE", "VERSION", "ID"]);
+            for_each_item(
+                async |page| registry.referenced_by(&group, id, &page).await,
+                |referrer| {
+                    if as_json {
+                        return print_json(&referrer);
+                    }
+                    let Referrer { namespace, group, version_info } = referrer;
+                    let VersionInfo { type_name, version, id, .. } = version_info;
+                    table.row([namespace, group, type_name, version.to_string(), id.to_string()]);
+                    Ok(())
+                },
+            )
+            .await?;
+            table.finish();
             connection.close().await
         }
-        SchemaCommand::Find { group, schema } => {
-            let wanted = schema_files::read(&schema.file, &schema.read)?;
+        SchemaCommand::Delete { group, id, force } => {
             let connection = target.open(false).await?;
+            match force {
+                true => connection.registry.force_delete_schema(&group.id(), id).await?,
+                false => connection.registry.delete_schema(&group.id(), id).await?,
+            }
+            connection.close().await
+        }
+        SchemaCommand::Find { group, schema, references: ReferenceArgs { references } } => {
+            let connection = target.open(false).await?;
+            let mut wanted =
+                read_referring(&*connection.registry, &schema.file, &schema.read, &references).await?;
+            if !references.is_empty() {
+                wanted = connection.registry.resolve_references(wanted, references).await?;
+            }
             match group.id() {
                 Some(id) => print_version(&connection.registry.find_schema(&id, wanted).await?, as_json)?,
                 None => {
@@ -78,6 +132,24 @@ pub(super) async fn run(target: RegistryTarget, command: SchemaCommand, as_json:
             connection.close().await
         }
     }
+}
+
+/// Reads a schema that refers to others; the source of a Protobuf schema imports them.
+pub(super) async fn read_referring(
+    registry: &dyn RegistryAdministration,
+    file: &Path,
+    args: &SchemaReadArgs,
+    references: &[Reference],
+) -> Result<SchemaInfo> {
+    let mut compiled = HashMap::new();
+    for reference in references {
+        // what is wrong with a reference is reported when the schema is added
+        let Ok(referenced) = registry.schema(&reference.group_id(), reference.id).await else { continue };
+        if referenced.format == Format::Protobuf {
+            compiled.extend(imported_protobuf_files(&reference.name, &referenced)?);
+        }
+    }
+    schema_files::read_with(file, args, compiled)
 }
 
 fn print_version(version: &VersionInfo, as_json: bool) -> Result<()> {

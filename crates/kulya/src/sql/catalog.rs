@@ -46,7 +46,7 @@ impl BackendFactory for CatalogBackends {
         if let Some(address) = address {
             let store = open_store(address, false).await.map_err(sql_error)?;
             let services = open_services(store).await.map_err(sql_error)?;
-            backend = Some(CatalogBackend { store: services.store, registry: services.registry as _ });
+            backend = Some(CatalogBackend::new(services.store, services.registry as Arc<dyn SchemaRegistry>));
         }
         let no_store = || {
             SqlError::new(
@@ -81,11 +81,24 @@ enum CatalogCredentials {
     Token(String),
 }
 
-fn credentials(security: &Security) -> Result<Option<CatalogCredentials>> {
+/// Returns the method and token of the options; a token `${NAME}` is that of the environment variable.
+fn authorization(security: &Security) -> Result<Option<(String, String)>> {
     let Some((method, token)) = &security.authorization else { return Ok(None) };
+    let name = token.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    let token = match name {
+        Some(name) => std::env::var(name).with_context(|| {
+            format!("security.auth-token is ${{{name}}}: set the environment variable {name}")
+        })?,
+        None => token.clone(),
+    };
+    Ok(Some((method.clone(), token)))
+}
+
+fn credentials(security: &Security) -> Result<Option<CatalogCredentials>> {
+    let Some((method, token)) = authorization(security)? else { return Ok(None) };
     // messages do not repeat the token
     match method.as_str() {
-        "Bearer" => Ok(Some(CatalogCredentials::Token(token.clone()))),
+        "Bearer" => Ok(Some(CatalogCredentials::Token(token))),
         "Basic" => match HeaderCredentials::parse(&format!("Basic {token}")) {
             Some(HeaderCredentials::Basic { user, password }) => {
                 let password = String::from_utf8(password.reveal().to_vec())
@@ -122,7 +135,7 @@ fn address_with_security(url: &str, security: &Security) -> Result<Address> {
             Address::Server(remote)
         }
         Address::Pravega(mut pravega) => {
-            if let Some((method, token)) = security.authorization.clone() {
+            if let Some((method, token)) = authorization(security)? {
                 pravega.credentials = Some(kulya_store_pravega::Credentials { method, token });
             }
             pravega.ca_file = security.authority.clone().or(pravega.ca_file);
@@ -134,4 +147,24 @@ fn address_with_security(url: &str, security: &Security) -> Result<Address> {
 
 fn is_same_folder(one: &Path, other: &Path) -> bool {
     matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_come_from_the_environment() {
+        let security = |token: &str| Security {
+            authorization: Some(("Bearer".to_owned(), token.to_owned())),
+            authority: None,
+        };
+        // a variable that is there in every process
+        let path = std::env::var("PATH").unwrap();
+        assert_eq!(authorization(&security("${PATH}")).unwrap(), Some(("Bearer".into(), path)));
+        assert_eq!(authorization(&security("$PATH")).unwrap(), Some(("Bearer".into(), "$PATH".into())));
+        let error = format!("{:#}", authorization(&security("${KULYA_NOT_SET}")).unwrap_err());
+        assert!(error.contains("set the environment variable KULYA_NOT_SET"), "{error}");
+        assert_eq!(authorization(&Security::default()).unwrap(), None);
+    }
 }

@@ -1,7 +1,7 @@
 //! The history of the SQL prompt: a file that only its owner can read, without statements that may contain
 //! secrets.
 
-use rustyline::DefaultEditor;
+use super::editor::StatementEditor;
 use std::path::{Path, PathBuf};
 
 /// Words in the names of options whose values are secrets.
@@ -14,7 +14,7 @@ pub(super) struct History {
 
 impl History {
     /// Loads the history file of the home folder into the editor.
-    pub(super) fn load(editor: &mut DefaultEditor) -> Self {
+    pub(super) fn load(editor: &mut StatementEditor) -> Self {
         let path = std::env::home_dir().map(|home| home.join(".kulya_history"));
         if let Some(path) = &path {
             // an unreadable history counts as empty
@@ -24,7 +24,7 @@ impl History {
     }
 
     /// Adds a statement to the editor's history and to the file, unless it may contain a secret.
-    pub(super) fn add(&self, editor: &mut DefaultEditor, statement: &str) {
+    pub(super) fn add(&self, editor: &mut StatementEditor, statement: &str) {
         if may_contain_secret(statement) {
             return;
         }

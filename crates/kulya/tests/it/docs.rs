@@ -194,6 +194,20 @@ fn registry_command_page() {
         "click2.json",
         r#"{"type":"object","properties":{"page":{"type":"string"},"at":{"type":"string"}},"required":["page","at"]}"#,
     );
+    write("part.avsc", r#"{"type":"record","name":"shop.Part","fields":[{"name":"id","type":"long"}]}"#);
+    write("offer.avsc", r#"{"type":"record","name":"shop.Offer","fields":[{"name":"part","type":"Part"}]}"#);
+    std::fs::create_dir(folder.path().join("schemas")).unwrap();
+    write("schemas/order.avsc", &order(""));
+    write("schemas/package.json", r#"{"name":"shop","version":"1.0.0","type":"module"}"#);
+    let commit = "git init --quiet --initial-branch=main && git add schemas && \
+                  git -c user.name=t -c user.email=t@example.com -c commit.gpgsign=false commit --quiet -m first";
+    let committed = run(Command::new("bash").args(["-c", commit]).current_dir(folder.path()));
+    assert_eq!(committed.code, Some(0), "{committed:?}");
+    write(
+        "schemas/order.avsc",
+        &order(",\n{\"name\":\"total\",\"type\":\"long\"}").replace("\"fields\"", "\n\"fields\""),
+    );
+    write("schemas/refund.avsc", &order("").replace("Order", "Refund"));
     let mut commands = 0;
     for block in blocks("docs/registry-command.md") {
         for part in format!("\n{}", block.text).split("\n$ ").skip(1) {

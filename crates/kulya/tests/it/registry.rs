@@ -27,7 +27,7 @@ fn files() -> TempDir {
         ("click1.json", CLICK),
         ("click2.json", CLICK_STRICTER),
         ("broken.avsc", "{"),
-        ("schema.txt", ORDER),
+        ("schema.txt", "no schema"),
     ] {
         std::fs::write(path.join(name), text).unwrap();
     }
@@ -94,7 +94,7 @@ fn files_are_checked_without_a_registry() {
         (&reason["kind"], &reason["versions"][0]["id"]),
         (&serde_json::json!("cannot-read"), &serde_json::json!(0))
     );
-    let ran = check(&["--json", "--policy", "AllowAny", "--format", "avro", "schema.txt"]);
+    let ran = check(&["--json", "--policy", "AllowAny", "--format", "avro", "orders/v1.avsc"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), "{\"compatible\":true}\n"));
 }
 

@@ -2,12 +2,13 @@
 //! store.
 
 use crate::program::{Running, command, kulya, run, server};
-use tempfile::tempdir;
+use tempfile::{TempDir, tempdir};
 
 #[test]
 fn stream_commands() {
     let folder = tempdir().unwrap();
     run_all_commands(|args| kulya(&folder, &[&["stream"], args].concat()));
+    read_by_pointer(&folder, &[]);
 }
 
 #[test]
@@ -18,6 +19,7 @@ fn stream_commands_behind_a_server() {
     kulya(&folder, &["stream", "append", "s/kept", "--text", "{}", "--url", &url]);
     let rows = kulya(&folder, &["sql", "--url", &url, "-e", "SHOW DATABASES;", "--output", "csv"]);
     assert!(rows.lines().any(|line| line == "s"), "{rows}");
+    read_by_pointer(&folder, &["--url", &url]);
     assert_eq!(server.interrupt(), Some(0));
     assert_eq!(kulya(&folder, &["stream", "read", "s/kept", "--output", "text"]), "{}\n");
 }
@@ -40,9 +42,9 @@ fn real_pravega_supports_all_commands() {
     assert!(stream(&["describe", "cli/t"]).contains("keeps   events of the last 36h\n"));
     let databases = kulya(&folder, &["sql", "--url", &pravega, "-e", "SHOW DATABASES;", "--output", "csv"]);
     assert!(databases.lines().any(|line| line == "cli"), "{databases}");
-    for address in [&pravega, &url] {
+    for (name, address) in [("direct", &pravega), ("served", &url)] {
         let sql = format!(
-            "CREATE CATALOG c WITH ('type' = 'pravega', 'controller-uri' = '{address}'); USE CATALOG c; SHOW DATABASES;"
+            "CREATE CATALOG {name} WITH ('type' = 'pravega', 'controller-uri' = '{address}'); USE CATALOG {name}; SHOW DATABASES;"
         );
         let databases = kulya(&folder, &["sql", "--url", &url, "-e", &sql, "--output", "csv"]);
         assert!(databases.lines().any(|line| line == "cli"), "{address}: {databases}");
@@ -50,9 +52,51 @@ fn real_pravega_supports_all_commands() {
     let ran =
         run(&mut command(folder.path(), &["stream", "--url", &pravega, "read", "cli/t", "--since", "1d"]));
     assert!(ran.code == Some(1) && ran.err.lines().count() == 1, "Pravega has no cut by time: {ran:?}");
+    read_by_pointer(&folder, &["--url", &pravega]);
     assert_eq!(serving.interrupt(), Some(0));
     stream(&["seal", "cli/t"]);
     stream(&["delete", "cli/t"]);
+}
+
+/// Reads events of a table back by their pointers; those of other streams and truncated ones are refused.
+fn read_by_pointer(folder: &TempDir, store: &[&str]) {
+    let sql = |statements: &str| {
+        let args = [&["sql", "-e", statements, "--output", "csv"], store].concat();
+        run(&mut command(folder.path(), &args))
+    };
+    let columns = "(a INT, event_pointer BYTES METADATA VIRTUAL) WITH ('format' = 'json')";
+    let created = sql(&format!(
+        "CREATE DATABASE pointers; USE pointers; CREATE TABLE t {columns}; CREATE TABLE u {columns}; \
+         INSERT INTO t VALUES (1), (22); INSERT INTO u VALUES (333);"
+    ));
+    assert_eq!(created.code, Some(0), "{created:?}");
+    let pointers = |table: &str| -> Vec<(String, String)> {
+        let read = sql(&format!("SELECT a, event_pointer FROM pointers.{table}"));
+        assert_eq!(read.code, Some(0), "{read:?}");
+        let line = |line: &str| line.split_once(',').map(|(a, pointer)| (a.to_owned(), pointer.to_owned()));
+        read.out.lines().skip(1).filter_map(line).collect()
+    };
+    let (of_t, of_u) = (pointers("t"), pointers("u"));
+    let event = |pointer: &str| {
+        sql(&format!("SELECT a, event_pointer FROM TABLE(EVENT(TABLE pointers.t, X'{pointer}'))"))
+    };
+    assert_eq!((of_t.len(), of_u.len()), (2, 1));
+    for (a, pointer) in &of_t {
+        let read = event(pointer);
+        assert_eq!(read.out, format!("a,event_pointer\n{a},{pointer}\n"), "{read:?}");
+    }
+    let refused = |pointer: &str, expected: &str| {
+        let ran = event(pointer);
+        assert_eq!((ran.code, ran.err.lines().count()), (Some(1), 1), "{ran:?}");
+        assert!(ran.err.contains(expected), "{ran:?}");
+    };
+    refused(&of_u[0].1, "is of stream pointers/u, but the table reads pointers/t");
+    let second = "pointers/t@0.0:15";
+    kulya(folder, &[&["stream", "truncate", "pointers/t", "--at", second], store].concat());
+    refused(&of_t[0].1, "is truncated: the oldest one of its segment is at 15");
+    assert_eq!(event(&of_t[1].1).code, Some(0));
+    let dropped = sql("DROP DATABASE pointers CASCADE");
+    assert_eq!(dropped.code, Some(0), "{dropped:?}");
 }
 
 /// Runs every command on a stream.

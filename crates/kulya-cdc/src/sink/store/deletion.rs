@@ -1,9 +1,9 @@
 //! Deletion of the streams of a capture's tables, with their groups. Which they are, the groups' labels say.
 
 use super::settings::StoreSettings;
-use super::streams::SOURCE_LABEL;
 use crate::CdcResult;
 use kulya_registry_api::SchemaRegistry;
+use kulya_schema::capture_labels;
 use kulya_store::{ErrorKind, StreamId, StreamStore};
 
 /// Deletes the streams of the tables that a capture has captured, with their events, and their groups with
@@ -19,7 +19,7 @@ pub async fn delete_captured_streams(
 ) -> CdcResult<Vec<String>> {
     let mut deleted = Vec::new();
     for (group, properties) in registry.groups(&settings.scope).await? {
-        if properties.properties.get(SOURCE_LABEL) != Some(&settings.name) {
+        if properties.properties.get(capture_labels::SOURCE) != Some(&settings.name) {
             continue;
         }
         let stream = StreamId::new(&settings.scope, &group.name)?;

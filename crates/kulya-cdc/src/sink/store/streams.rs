@@ -8,15 +8,10 @@ use crate::batch::Destination;
 use crate::debezium::Encoding;
 use crate::{CdcError, CdcResult, RowSchema};
 use kulya_registry_api::{RegistryErrorKind, SchemaRegistry};
-use kulya_schema::{Compatibility, Format, GroupId, GroupProperties};
+use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, capture_labels};
 use kulya_store::{Scope, StreamConfig, StreamId, StreamStore};
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// The labels of a table's group: the format of its events, the table, and the capture's name.
-const FORMAT_LABEL: &str = "format";
-const TABLE_LABEL: &str = "source.table";
-pub(super) const SOURCE_LABEL: &str = "source.name";
 
 /// The codec of events: none.
 const NO_CODEC: &str = "";
@@ -158,21 +153,22 @@ impl Streams {
             }
         };
         let mut properties = GroupProperties::new(format, Compatibility::AllowAny, true);
-        properties.properties.insert(FORMAT_LABEL.into(), label.into());
-        properties.properties.insert(TABLE_LABEL.into(), owner.clone());
-        properties.properties.insert(SOURCE_LABEL.into(), self.settings.name.clone());
+        properties.properties.insert(capture_labels::FORMAT.into(), label.into());
+        properties.properties.insert(capture_labels::TABLE.into(), owner.clone());
+        properties.properties.insert(capture_labels::SOURCE.into(), self.settings.name.clone());
         for name in names::candidates(&name) {
             let stream = StreamId::new(self.scope.as_str(), &name)?;
             let group = GroupId::new(stream.scope.as_str(), stream.name.as_str());
             if !self.registry.create_group(&group, properties.clone()).await? {
                 let labels = self.registry.group(&group).await?.properties;
-                let source = labels.get(SOURCE_LABEL);
-                let is_own = labels.get(TABLE_LABEL) == Some(&owner)
+                let source = labels.get(capture_labels::SOURCE);
+                let is_own = labels.get(capture_labels::TABLE) == Some(&owner)
                     && source.is_none_or(|source| *source == self.settings.name);
                 if !is_own {
                     continue;
                 }
-                let stored = labels.get(FORMAT_LABEL).map_or("debezium-json", String::as_str);
+                let stored =
+                    labels.get(capture_labels::FORMAT).map_or(capture_labels::DEBEZIUM_JSON, String::as_str);
                 if stored != label {
                     return Err(CdcError::configuration(format!(
                         "stream {stream} has events in the format {stored}, and encoding {} writes {label}: \
@@ -210,8 +206,9 @@ impl Streams {
                 }
                 Err(error) => return Err(error.into()),
                 Ok(group) => {
-                    let is_of_topic = group.properties.get(TABLE_LABEL) == Some(&owner_of_topic(topic))
-                        && group.properties.get(SOURCE_LABEL) == Some(&self.settings.name);
+                    let is_of_topic = group.properties.get(capture_labels::TABLE)
+                        == Some(&owner_of_topic(topic))
+                        && group.properties.get(capture_labels::SOURCE) == Some(&self.settings.name);
                     if destination.is_routed() && is_of_topic {
                         let route = Route::Stream(stream.clone(), Arc::new(EventEncoder::Unchanged));
                         self.used.insert(topic.clone(), (Arc::clone(destination), route));
@@ -253,9 +250,9 @@ fn format_of(encoding: Encoding, destination: &Destination) -> (Format, &'static
         };
     }
     match encoding {
-        Encoding::Json => (Format::Json, "debezium-json"),
-        Encoding::JsonSchema => (Format::Json, "debezium-json-schema"),
-        Encoding::Avro => (Format::Avro, "debezium-avro"),
+        Encoding::Json => (Format::Json, capture_labels::DEBEZIUM_JSON),
+        Encoding::JsonSchema => (Format::Json, capture_labels::DEBEZIUM_JSON_SCHEMA),
+        Encoding::Avro => (Format::Avro, capture_labels::DEBEZIUM_AVRO),
     }
 }
 

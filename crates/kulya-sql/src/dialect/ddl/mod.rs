@@ -26,7 +26,10 @@ pub(crate) fn create(cursor: &mut Cursor<'_>) -> DialectResult<StatementKind> {
         return cursor.expected("TABLE");
     }
     if cursor.accept(&["VIEW"]) {
-        return create_view(cursor, temporary);
+        return create_view(cursor, temporary, false);
+    }
+    if !temporary && cursor.accept(&["MATERIALIZED", "VIEW"]) {
+        return create_view(cursor, false, true);
     }
     if temporary {
         return cursor.expected("TABLE or VIEW");
@@ -48,14 +51,14 @@ pub(crate) fn create(cursor: &mut Cursor<'_>) -> DialectResult<StatementKind> {
     cursor.expected("CATALOG, DATABASE, TABLE or VIEW")
 }
 
-fn create_view(cursor: &mut Cursor<'_>, temporary: bool) -> DialectResult<StatementKind> {
+fn create_view(cursor: &mut Cursor<'_>, temporary: bool, materialized: bool) -> DialectResult<StatementKind> {
     let if_not_exists = cursor.accept(&["IF", "NOT", "EXISTS"]);
     let path = cursor.path(3)?;
     let columns = if cursor.at_token(&Token::LParen) { cursor.names()? } else { Vec::new() };
     let comment = cursor.comment()?;
     cursor.expect(&["AS"])?;
     let query = query::query(cursor)?;
-    let view = CreateView { path, temporary, if_not_exists, columns, comment, query };
+    let view = CreateView { path, temporary, materialized, if_not_exists, columns, comment, query };
     Ok(StatementKind::CreateView(Box::new(view)))
 }
 
@@ -78,6 +81,14 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>) -> DialectResult<StatementKind> {
             None => return cursor.expected("SET, RESET or COMMENT"),
         };
         return Ok(StatementKind::AlterCatalog { name, change });
+    }
+    if cursor.accept(&["MATERIALIZED", "VIEW"]) {
+        let path = cursor.path(3)?;
+        let is_paused = cursor.accept(&["PAUSE"]);
+        if !is_paused && !cursor.accept(&["RESUME"]) {
+            return cursor.expected("PAUSE or RESUME");
+        }
+        return Ok(StatementKind::AlterMaterializedView { path, is_paused });
     }
     if cursor.accept(&["VIEW"]) {
         let path = cursor.path(3)?;
@@ -106,6 +117,10 @@ pub(crate) fn drop(cursor: &mut Cursor<'_>) -> DialectResult<StatementKind> {
     }
     if temporary {
         return cursor.expected("TABLE or VIEW");
+    }
+    if cursor.accept(&["MATERIALIZED", "VIEW"]) {
+        let (if_exists, path) = dropped(cursor, 3)?;
+        return Ok(StatementKind::DropMaterializedView { path, if_exists });
     }
     if cursor.accept(&["CATALOG"]) {
         let (if_exists, name) = dropped(cursor, 1)?;

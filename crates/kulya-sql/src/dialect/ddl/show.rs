@@ -18,6 +18,10 @@ pub(crate) fn show(cursor: &mut Cursor<'_>) -> DialectResult<StatementKind> {
         Show::Tables { from: from(cursor, 2)?, like: like(cursor)? }
     } else if cursor.accept(&["VIEWS"]) {
         Show::Views { from: from(cursor, 2)?, like: like(cursor)? }
+    } else if cursor.accept(&["MATERIALIZED", "VIEWS"]) {
+        Show::MaterializedViews { from: from(cursor, 2)?, like: like(cursor)? }
+    } else if cursor.accept(&["JOBS"]) {
+        Show::Jobs
     } else if cursor.accept(&["COLUMNS"]) {
         let Some(from) = from(cursor, 3)? else { return cursor.expected("FROM or IN") };
         Show::Columns { from, like: like(cursor)? }
@@ -27,14 +31,14 @@ pub(crate) fn show(cursor: &mut Cursor<'_>) -> DialectResult<StatementKind> {
         Show::Functions { user_only: true, from: from(cursor, 2)?, like: like(cursor)? }
     } else if cursor.accept(&["CREATE", "TABLE"]) {
         Show::CreateTable(cursor.path(3)?)
-    } else if cursor.accept(&["CREATE", "VIEW"]) {
+    } else if cursor.accept(&["CREATE", "VIEW"]) || cursor.accept(&["CREATE", "MATERIALIZED", "VIEW"]) {
         Show::CreateView(cursor.path(3)?)
     } else if cursor.accept(&["CREATE", "CATALOG"]) {
         Show::CreateCatalog(cursor.path(1)?)
     } else {
         return cursor.expected(
-            "CATALOGS, DATABASES, TABLES, VIEWS, COLUMNS, FUNCTIONS, CREATE TABLE, CREATE VIEW, CREATE CATALOG, \
-             CURRENT CATALOG or CURRENT DATABASE",
+            "CATALOGS, DATABASES, TABLES, VIEWS, MATERIALIZED VIEWS, JOBS, COLUMNS, FUNCTIONS, CREATE TABLE, \
+             CREATE VIEW, CREATE CATALOG, CURRENT CATALOG or CURRENT DATABASE",
         );
     };
     Ok(StatementKind::Show(show))
@@ -66,6 +70,11 @@ pub(crate) fn describe(cursor: &mut Cursor<'_>) -> DialectResult<StatementKind> 
         ("CATALOG", false) => (Described::Catalog, 1),
         ("DATABASE", false) => (Described::Database, 2),
         ("TABLE", false) => (Described::Table, 3),
+        _ if cursor.is_string() => {
+            let position = cursor.position().into();
+            let path = Path { parts: vec![cursor.string()?], position };
+            return Ok(StatementKind::Describe { what: Described::File, path, extended: false });
+        }
         _ => {
             let extended = cursor.accept(&["EXTENDED"]);
             let path = cursor.path(3)?;

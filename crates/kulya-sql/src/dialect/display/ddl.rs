@@ -167,7 +167,13 @@ impl fmt::Display for LikePart {
 impl fmt::Display for CreateView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let temporary = when(self.temporary, "TEMPORARY ");
-        write!(f, "CREATE {temporary}VIEW {}{}", when(self.if_not_exists, "IF NOT EXISTS "), self.path)?;
+        let materialized = when(self.materialized, "MATERIALIZED ");
+        write!(
+            f,
+            "CREATE {temporary}{materialized}VIEW {}{}",
+            when(self.if_not_exists, "IF NOT EXISTS "),
+            self.path
+        )?;
         if !self.columns.is_empty() {
             f.write_str(" ")?;
             write_names(f, &self.columns)?;

@@ -9,7 +9,7 @@ mod show;
 use super::cursor::Path;
 use super::options::OptionDef;
 use super::quote::{Quoted, identifier};
-use super::statement::{ExplainDetail, Insert, ParsedQuery, Statement, StatementKind};
+use super::statement::{Described, ExplainDetail, Insert, ParsedQuery, Statement, StatementKind};
 use std::fmt;
 
 impl fmt::Display for Path {
@@ -67,7 +67,18 @@ impl fmt::Display for StatementKind {
                 let temporary = when(*temporary, "TEMPORARY ");
                 write!(f, "DROP {temporary}VIEW {}{path}", when(*if_exists, "IF EXISTS "))
             }
+            Self::DropMaterializedView { path, if_exists } => {
+                write!(f, "DROP MATERIALIZED VIEW {}{path}", when(*if_exists, "IF EXISTS "))
+            }
+            Self::AlterMaterializedView { path, is_paused } => {
+                write!(f, "ALTER MATERIALIZED VIEW {path} {}", if *is_paused { "PAUSE" } else { "RESUME" })
+            }
+            Self::StopJob(name) => write!(f, "STOP JOB {}", Quoted(name)),
+            Self::Subscribe(query) => write!(f, "SUBSCRIBE {query}"),
             Self::Show(show) => show.fmt(f),
+            Self::Describe { what: Described::File, path, .. } => {
+                write!(f, "DESCRIBE {}", Quoted(&path.to_name()))
+            }
             Self::Describe { what, path, extended } => {
                 write!(f, "DESCRIBE {what}{}{path}", when(*extended, "EXTENDED "))
             }
@@ -137,7 +148,11 @@ impl fmt::Display for Insert {
             separated(f, &self.columns, ", ", |f, column| column.fmt(f))?;
             f.write_str(")")?;
         }
-        write!(f, " {}", self.query)
+        write!(f, " {}", self.query)?;
+        match &self.on_conflict {
+            Some(conflict) => write!(f, " ON CONFLICT DO {}", conflict.action.name()),
+            None => Ok(()),
+        }
     }
 }
 

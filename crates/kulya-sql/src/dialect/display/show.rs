@@ -15,6 +15,10 @@ impl fmt::Display for Show {
             Self::Databases { from, like } => write_list(f, "DATABASES", from.as_ref(), like),
             Self::Tables { from, like } => write_list(f, "TABLES", from.as_ref(), like),
             Self::Views { from, like } => write_list(f, "VIEWS", from.as_ref(), like),
+            Self::MaterializedViews { from, like } => {
+                write_list(f, "MATERIALIZED VIEWS", from.as_ref(), like)
+            }
+            Self::Jobs => f.write_str("SHOW JOBS"),
             Self::Columns { from, like } => write_list(f, "COLUMNS", Some(from), like),
             Self::Functions { user_only: false, from, like } => {
                 write_list(f, "FUNCTIONS", from.as_ref(), like)
@@ -49,7 +53,7 @@ impl fmt::Display for Described {
         f.write_str(match self {
             Self::Catalog => "CATALOG ",
             Self::Database => "DATABASE ",
-            Self::Table => "",
+            Self::Table | Self::File => "",
         })
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn function(name: &str, args: Vec<Expr>) -> Function {
 }
 
 /// Returns arguments by position.
-pub(super) fn arguments(args: Vec<Expr>) -> FunctionArguments {
+pub(crate) fn arguments(args: Vec<Expr>) -> FunctionArguments {
     let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)));
     FunctionArguments::List(FunctionArgumentList {
         duplicate_treatment: None,

@@ -1,24 +1,27 @@
 //! The JSON functions of the standard, whose arguments have clauses of keywords.
 //!
-//! | SQL | becomes |
-//! |---|---|
-//! | `JSON_EXISTS(x, path TRUE ON ERROR)` | `json_exists(x, path, 'TRUE')` |
-//! | `JSON_VALUE(x, path RETURNING INT DEFAULT 1 ON EMPTY ERROR ON ERROR)` | `json_value(x, path, 'INT', 'DEFAULT', 1, 'ERROR', NULL)` |
-//! | `JSON_QUERY(x, path RETURNING ARRAY<INT> WITH WRAPPER …)` | `json_query(x, path, 'ARRAY<INT>', 'UNCONDITIONAL', 'NULL', 'NULL')` |
-//! | `JSON_OBJECT(KEY k VALUE v, … ABSENT ON NULL)` | `json_object('ABSENT', k, v, …)` |
-//! | `JSON_ARRAY(v, … NULL ON NULL)` | `json_array('NULL', v, …)` |
-//! | `JSON_OBJECTAGG(KEY k VALUE v NULL ON NULL)` | `json_objectagg(k, v, 'NULL')` |
-//! | `JSON_ARRAYAGG(v ABSENT ON NULL)` | `json_arrayagg(v, 'ABSENT')` |
+//! - `JSON_EXISTS(x, path TRUE ON ERROR)` becomes `json_exists(x, path, 'TRUE')`;
+//! - `JSON_VALUE(x, path RETURNING INT DEFAULT 1 ON EMPTY ERROR ON ERROR)` becomes
+//!   `json_value_int(x, path, 'INT', 'DEFAULT', 1, 'ERROR', NULL)`;
+//! - `JSON_QUERY(x, path RETURNING ARRAY<STRING> WITH WRAPPER …)` becomes
+//!   `json_query_array(x, path, 'ARRAY<STRING>', 'UNCONDITIONAL', 'NULL', 'NULL')`;
+//! - `JSON_OBJECT(KEY k VALUE v, … ABSENT ON NULL)` becomes `json_object('ABSENT', k, v, …)`;
+//! - `JSON_ARRAY(v, … NULL ON NULL)` becomes `json_array('NULL', v, …)`;
+//! - `JSON_OBJECTAGG(KEY k VALUE v NULL ON NULL)` becomes `json_objectagg(k, v, 'NULL')`;
+//! - `JSON_ARRAYAGG(v ABSENT ON NULL)` becomes `json_arrayagg(v, 'ABSENT')`.
 //!
 //! A clause that is left out has Flink's default: FALSE ON ERROR, STRING, NULL ON EMPTY and ON ERROR, WITHOUT
 //! WRAPPER, NULL ON NULL for objects and ABSENT ON NULL for arrays.
 
 use super::calls::{call, text};
-use crate::dialect::flink_type::parse_type_kind;
+use crate::dialect::error::not_supported;
+use crate::dialect::flink_type::{FlinkType, MAX_LENGTH, TypeKind, parse_type_kind};
 use crate::dialect::words::{accept_words, at_words, word};
-use datafusion::sql::sqlparser::ast::{Expr, UnaryOperator, Value};
+use datafusion::sql::sqlparser::ast::{Expr, UnaryOperator, Value, ValueWithSpan};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
+
+const STRING: TypeKind = TypeKind::Varchar(MAX_LENGTH);
 
 /// Parses a call of a JSON function, if `name` is one; the name is the next token.
 pub(super) fn parse_call(parser: &mut Parser<'_>, name: &str) -> Option<Result<Expr, ParserError>> {
@@ -35,7 +38,14 @@ pub(super) fn parse_call(parser: &mut Parser<'_>, name: &str) -> Option<Result<E
     parser.advance_token();
     parser.advance_token();
     let name = name.to_ascii_lowercase();
-    Some(parse(parser).and_then(|args| parser.expect_token(&Token::RParen).map(|_| call(&name, args))))
+    Some(parse(parser).and_then(|args| {
+        parser.expect_token(&Token::RParen)?;
+        let suffix = match (name.as_str(), args.get(2)) {
+            ("json_value" | "json_query", Some(returning)) => suffix(returning),
+            _ => "",
+        };
+        Ok(call(&format!("{name}{suffix}"), args))
+    }))
 }
 
 /// Parses `IS [NOT] JSON [VALUE | SCALAR | ARRAY | OBJECT]`.
@@ -63,7 +73,8 @@ fn json_exists(parser: &mut Parser<'_>) -> Result<Vec<Expr>, ParserError> {
 
 fn json_value(parser: &mut Parser<'_>) -> Result<Vec<Expr>, ParserError> {
     let mut args = document_and_path(parser)?;
-    args.push(returning(parser)?);
+    let types = [STRING, TypeKind::Boolean, TypeKind::Int, TypeKind::Double];
+    args.push(returning(parser, &types)?);
     let (mut on_empty, mut on_error) = (None, None);
     loop {
         let behaviour = match word(parser, 0).as_str() {
@@ -85,7 +96,8 @@ fn json_value(parser: &mut Parser<'_>) -> Result<Vec<Expr>, ParserError> {
 
 fn json_query(parser: &mut Parser<'_>) -> Result<Vec<Expr>, ParserError> {
     let mut args = document_and_path(parser)?;
-    args.push(returning(parser)?);
+    let texts = TypeKind::Array(Box::new(FlinkType { kind: STRING, nullable: true }));
+    args.push(returning(parser, &[STRING, texts])?);
     args.push(text(wrapper(parser)?));
     let (mut on_empty, mut on_error) = (None, None);
     let behaviours: [(&[&str], &str); 4] = [
@@ -208,11 +220,30 @@ fn document_and_path(parser: &mut Parser<'_>) -> Result<Vec<Expr>, ParserError> 
 }
 
 /// Parses `RETURNING type`; STRING without it.
-fn returning(parser: &mut Parser<'_>) -> Result<Expr, ParserError> {
+fn returning(parser: &mut Parser<'_>, types: &[TypeKind]) -> Result<Expr, ParserError> {
     if !accept_words(parser, &["RETURNING"]) {
         return Ok(text("STRING"));
     }
-    parse_type_kind(parser).map(|parsed| text(&parsed.to_string()))
+    let start = parser.peek_token_ref().span.start;
+    let parsed = parse_type_kind(parser)?;
+    match types.contains(&parsed) {
+        true => Ok(text(&parsed.to_string())),
+        false => Err(not_supported(&format!("RETURNING {parsed}"), start)),
+    }
+}
+
+/// Returns the end of the name of the function that returns a type.
+fn suffix(returning: &Expr) -> &'static str {
+    let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(returning), .. }) = returning else {
+        return "";
+    };
+    match returning.as_str() {
+        "BOOLEAN" => "_boolean",
+        "INT" => "_int",
+        "DOUBLE" => "_double",
+        array if array.starts_with("ARRAY") => "_array",
+        _ => "",
+    }
 }
 
 fn null() -> Expr {

@@ -6,30 +6,33 @@
 //!
 //! | SQL | becomes |
 //! |---|---|
-//! | `CAST(x AS type)` | a cast to the custom type [`TYPE_NAME`] with the type's text |
-//! | `TIMESTAMPADD(DAY, n, x)`, `TIMESTAMPDIFF(DAY, x, y)` | `timestampadd('DAY', n, x)`, `timestampdiff('DAY', x, y)` |
+//! | `CAST(x AS type)`, `TRY_CAST(x AS type)` | `flink_cast(x, 'type')`, `flink_try_cast(x, 'type')` |
+//! | `TIMESTAMPADD(DAY, n, x)`, `TIMESTAMPDIFF(DAY, x, y)` | `timestampadd('DAY', n, x)`,
+//! `timestampdiff('DAY', x, y)` |
 //! | `x IS JSON OBJECT` | `is_json(x, 'OBJECT')` |
-//! | `TABLE t PARTITION BY a` as an argument | a call of [`TABLE_ARGUMENT`], which the query's rewriting consumes |
+//! | `TABLE t PARTITION BY a` as an argument | a call of [`TABLE_ARGUMENT`], which the query's
+//! rewriting consumes |
 //! | JSON functions | see [`json`] |
 
 mod calls;
 mod json;
 
-pub(crate) use calls::{call, text};
+pub(crate) use calls::{arguments, call, text};
 
 use super::error::not_supported;
 use super::flink_type::parse_type;
 use super::words::{accept_words, at_words, word};
-use calls::{arguments, function};
+use calls::function;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArguments, Ident, Map, MapEntry, ObjectName,
-    TrimWhereField, WindowSpec, WindowType,
+    BinaryOperator, Expr, Function, FunctionArguments, Map, MapEntry, TrimWhereField, WindowSpec, WindowType,
 };
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-/// The name of the custom type of a cast; its modifier is the text of the type.
-pub(crate) const TYPE_NAME: &str = "\0type";
+/// The function that CAST becomes: a value, and the text of the type.
+pub(crate) const CAST: &str = "flink_cast";
+/// The function that TRY_CAST becomes.
+pub(crate) const TRY_CAST: &str = "flink_try_cast";
 
 /// The function that a table as an argument becomes.
 pub(crate) const TABLE_ARGUMENT: &str = "\0table";
@@ -48,8 +51,8 @@ pub(crate) fn parse_prefix(parser: &mut Parser<'_>) -> Option<Result<Expr, Parse
     let is_call = *next == Token::LParen;
     let name = first.value.to_ascii_uppercase();
     Some(match name.as_str() {
-        "CAST" if is_call => cast(parser, CastKind::Cast),
-        "TRY_CAST" if is_call => cast(parser, CastKind::TryCast),
+        "CAST" if is_call => cast(parser, CAST),
+        "TRY_CAST" if is_call => cast(parser, TRY_CAST),
         "MAP" if *next == Token::LBracket => map(parser),
         "MULTISET" if *next == Token::LBracket => {
             Err(not_supported("MULTISET", parser.peek_token_ref().span.start))
@@ -98,21 +101,16 @@ fn between(
     Ok(Expr::Nested(Box::new(Expr::BinaryOp { left: Box::new(between), op, right: Box::new(swapped) })))
 }
 
-fn cast(parser: &mut Parser<'_>, kind: CastKind) -> Result<Expr, ParserError> {
+fn cast(parser: &mut Parser<'_>, function: &str) -> Result<Expr, ParserError> {
     parser.advance_token();
     parser.expect_token(&Token::LParen)?;
-    let expr = Box::new(parser.parse_expr()?);
+    let expr = parser.parse_expr()?;
     if !accept_words(parser, &["AS"]) {
         return parser.expected_ref("AS", parser.peek_token_ref());
     }
-    let data_type = custom_type(&parse_type(parser)?.to_string());
+    let wanted = text(&parse_type(parser)?.to_string());
     parser.expect_token(&Token::RParen)?;
-    Ok(Expr::Cast { kind, expr, data_type, array: false, format: None })
-}
-
-/// Returns the custom type of this text.
-fn custom_type(text: &str) -> DataType {
-    DataType::Custom(ObjectName::from(vec![Ident::new(TYPE_NAME)]), vec![text.to_owned()])
+    Ok(call(function, vec![expr, wanted]))
 }
 
 /// Parses `MAP[key, value, …]`.

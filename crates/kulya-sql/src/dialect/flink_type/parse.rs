@@ -62,7 +62,7 @@ fn type_kind(parser: &mut Parser<'_>, depth: usize) -> Result<TypeKind, ParserEr
     if name.is_empty() {
         return unknown(parser);
     }
-    let length = |parser: &mut Parser<'_>, what| number(parser, 1, 1, MAX_LENGTH, what);
+    let length = |parser: &mut Parser<'_>, default, what| number(parser, default, 1, MAX_LENGTH, what);
     parser.advance_token();
     Ok(match name.as_str() {
         "BOOLEAN" => TypeKind::Boolean,
@@ -77,16 +77,16 @@ fn type_kind(parser: &mut Parser<'_>, depth: usize) -> Result<TypeKind, ParserEr
         }
         "DECIMAL" | "DEC" | "NUMERIC" => decimal(parser)?,
         "CHAR" | "CHARACTER" if accept_words(parser, &["VARYING"]) => {
-            TypeKind::Varchar(length(parser, "the length of VARCHAR")?)
+            TypeKind::Varchar(length(parser, MAX_LENGTH, "the length of VARCHAR")?)
         }
-        "CHAR" | "CHARACTER" => TypeKind::Char(length(parser, "the length of CHAR")?),
-        "VARCHAR" => TypeKind::Varchar(length(parser, "the length of VARCHAR")?),
+        "CHAR" | "CHARACTER" => TypeKind::Char(length(parser, 1, "the length of CHAR")?),
+        "VARCHAR" => TypeKind::Varchar(length(parser, MAX_LENGTH, "the length of VARCHAR")?),
         "STRING" => TypeKind::Varchar(MAX_LENGTH),
         "BINARY" if accept_words(parser, &["VARYING"]) => {
-            TypeKind::Varbinary(length(parser, "the length of VARBINARY")?)
+            TypeKind::Varbinary(length(parser, MAX_LENGTH, "the length of VARBINARY")?)
         }
-        "BINARY" => TypeKind::Binary(length(parser, "the length of BINARY")?),
-        "VARBINARY" => TypeKind::Varbinary(length(parser, "the length of VARBINARY")?),
+        "BINARY" => TypeKind::Binary(length(parser, 1, "the length of BINARY")?),
+        "VARBINARY" => TypeKind::Varbinary(length(parser, MAX_LENGTH, "the length of VARBINARY")?),
         "BYTES" => TypeKind::Varbinary(MAX_LENGTH),
         "DATE" => TypeKind::Date,
         "TIME" => {
@@ -304,7 +304,9 @@ mod tests {
             ("decimal(38,38)", "DECIMAL(38, 38)", "DECIMAL(38, 38)"),
             ("CHAR", "CHAR(1)", "CHAR(1)"),
             ("CHARACTER VARYING(9)", "VARCHAR(9)", "VARCHAR(9)"),
-            ("VARCHAR", "VARCHAR(1)", "VARCHAR(1)"),
+            ("VARCHAR", "STRING", "VARCHAR(2147483647)"),
+            ("VARBINARY", "BYTES", "VARBINARY(2147483647)"),
+            ("CHARACTER VARYING", "STRING", "VARCHAR(2147483647)"),
             ("string", "STRING", "VARCHAR(2147483647)"),
             ("VARCHAR(2147483647)", "STRING", "VARCHAR(2147483647)"),
             ("BINARY(3)", "BINARY(3)", "BINARY(3)"),

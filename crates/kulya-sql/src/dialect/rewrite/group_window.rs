@@ -69,6 +69,17 @@ fn rewrite_select(select: &mut Select) -> DialectResult<Option<WindowColumns>> {
         }
         _ => return Err(window.wrong_arguments()),
     };
+    if window.kind != Window::Session {
+        // a row without a time is in no window
+        let has_time = template::expression("`$time` IS NOT NULL", &[("$time", time)], at)?;
+        select.selection = Some(match select.selection.take() {
+            None => has_time,
+            Some(condition) => {
+                let values = [("$condition", &condition), ("$has_time", &has_time)];
+                template::expression("(`$condition`) AND `$has_time`", &values, at)?
+            }
+        });
+    }
     let rowtime = template::expression("`$end` - INTERVAL '1' MILLISECOND", &[("$end", &end)], at)?;
     let proctime = template::expression("current_timestamp()", &[], at)?;
     let grouped =

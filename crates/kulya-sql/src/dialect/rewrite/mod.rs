@@ -1,28 +1,41 @@
 //! Rewrites a query to what DataFusion plans: window table functions and group windows become derived tables
-//! and expressions, FLOOR and CEIL to a unit become calls, hints and files are attached to table names.
+//! and expressions, expressions become calls of functions, columns get their names, EVENT becomes an option
+//! of its table, hints and files are attached to table names.
 //!
 //! A table with a hint, and a file, have hidden names, which [`table_reference`] reads: several uses of one
 //! table in a query may have different options.
 
 mod calls;
+mod changelog_function;
+mod column_names;
+mod columns;
+mod event_function;
+mod expression;
+mod frame;
+mod group_by;
 mod group_window;
 mod interval;
+mod outer_fields;
+mod system_time;
 mod template;
 mod window_function;
 
 use super::cursor::WithText;
-use super::error::{DialectError, DialectErrorKind, DialectResult, NodePosition, Position, position};
-use super::expressions::{TABLE_ARGUMENT, call, text};
-use super::options::{Hint, TableHint};
+use super::error::{DialectError, DialectErrorKind, DialectResult, Position, position};
+use super::expressions::TABLE_ARGUMENT;
+use super::options::{Hint, OptionDef, TableHint};
 use super::statement::{FileReference, ParsedQuery};
+use super::system_time::AsOfTime;
 use calls::{argument_list, position_of};
 use datafusion::sql::sqlparser::ast::{
-    CeilFloorKind, DateTimeField, Expr, Fetch, FunctionArg, FunctionArgExpr, Ident, LimitClause, ObjectName,
-    ObjectNamePart, Query, TableAlias, TableFactor, TableVersion, Value, VisitMut, VisitorMut,
+    Expr, Fetch, FunctionArg, FunctionArgExpr, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select,
+    TableAlias, TableFactor, Value, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
+use outer_fields::Scopes;
 use std::ops::ControlFlow;
+use system_time::Times;
 
 const HINT_MARK: &str = "\0hint";
 const FILE_MARK: &str = "\0file";
@@ -50,11 +63,12 @@ pub(crate) fn table_reference(name: &str) -> TableReferenceKind<'_> {
     }
 }
 
-/// Rewrites a query.
+/// Rewrites a query; the caller adds its tables.
 pub(crate) fn rewrite(
     mut query: WithText<Box<Query>>,
     hints: Vec<Hint>,
     tokens: &[TokenWithSpan],
+    start: Position,
 ) -> DialectResult<ParsedQuery> {
     let ignored_hints = hints.iter().flat_map(|hint| hint.ignored.clone()).collect();
     let pending = hints.into_iter().filter_map(|hint| Some((hint.options?, hint.anchor))).collect();
@@ -63,20 +77,21 @@ pub(crate) fn rewrite(
         pending,
         hints: Vec::new(),
         files: Vec::new(),
-        system_time: None,
+        times: Times::default(),
+        scopes: Scopes::default(),
         start: tokens.first().map(position).unwrap_or_default(),
     };
     if let ControlFlow::Break(error) = query.value.visit(&mut rewriter) {
         return Err(*error);
     }
-    let Rewriter { pending, hints, files, system_time, .. } = rewriter;
+    let Rewriter { pending, hints, files, .. } = rewriter;
     if let Some((hint, _)) = pending.first() {
         let text = "a hint must stand after the name of a table".to_owned();
         let position = Some(hint.position.0);
         return Err(DialectError { kind: DialectErrorKind::NotSupported, text, position });
     }
-    let system_time = system_time.map(NodePosition);
-    Ok(ParsedQuery { query, hints, files, system_time, ignored_hints })
+    let position = start.into();
+    Ok(ParsedQuery { query, tables: Vec::new(), hints, files, ignored_hints, position })
 }
 
 struct Rewriter<'a> {
@@ -85,8 +100,8 @@ struct Rewriter<'a> {
     pending: Vec<(TableHint, Location)>,
     hints: Vec<TableHint>,
     files: Vec<FileReference>,
-    /// Where the first table with FOR SYSTEM_TIME AS OF is.
-    system_time: Option<Position>,
+    times: Times,
+    scopes: Scopes,
     /// Where the statement begins: the position of errors without a better one.
     start: Position,
 }
@@ -95,7 +110,21 @@ impl VisitorMut for Rewriter<'_> {
     type Break = Box<DialectError>;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
-        continue_or_break(self.query(query).and_then(|()| group_window::rewrite(query)))
+        columns::name_columns(query);
+        self.scopes.enter(columns::relations_of(query));
+        let found = self.times.find(query, self.start).and_then(|()| self.query(query));
+        continue_or_break(found.and_then(|()| group_window::rewrite(query)))
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<Self::Break> {
+        self.scopes.leave();
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
+        column_names::rewrite(select);
+        group_by::rewrite(select);
+        ControlFlow::Continue(())
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
@@ -138,14 +167,16 @@ impl Rewriter<'_> {
     }
 
     fn table_factor(&mut self, factor: &mut TableFactor) -> DialectResult<()> {
+        if let Some(column) =
+            alias_of(factor).and_then(|it| it.columns.iter().find(|it| it.data_type.is_some()))
+        {
+            let text = format!("a column of an alias has no type: {column}");
+            return Err(DialectError::syntax(text, position_of(&column.name)));
+        }
         if let TableFactor::Table { name, alias, args: None, version, sample, with_hints, .. } = factor {
             let at = name_position(name).unwrap_or(self.start);
-            match version {
-                None => {}
-                Some(TableVersion::ForSystemTimeAsOf(_)) => {
-                    self.system_time.get_or_insert(at);
-                }
-                Some(_) => return Err(DialectError::not_supported("a table of another version", at)),
+            if version.is_some() {
+                return Err(DialectError::not_supported("a table of another version", at));
             }
             if sample.is_some() {
                 return Err(DialectError::not_supported("TABLESAMPLE", at));
@@ -158,6 +189,33 @@ impl Rewriter<'_> {
         if let Some((name, args, alias)) = called(factor) {
             if name.value.eq_ignore_ascii_case("UNNEST") {
                 *factor = unnest(factor, args, alias);
+                return Ok(());
+            }
+            if name.value.eq_ignore_ascii_case(event_function::NAME) {
+                let (mut table, pointer) = event_function::parts(args, &name)?;
+                if let TableFactor::Table { name: table_name, alias: own, .. } = &mut table {
+                    *own = alias;
+                    self.table(table_name, own)?;
+                    self.add_option(table_name, own, pointer);
+                }
+                *factor = table;
+                return Ok(());
+            }
+            if name.value.eq_ignore_ascii_case(changelog_function::TO_CHANGELOG) {
+                let (query, table) = changelog_function::to_changes(args, &name)?;
+                self.times.note(&table, AsOfTime::Changes, position_of(&name));
+                let subquery = Box::new(query);
+                *factor = TableFactor::Derived { lateral: false, subquery, alias, sample: None };
+                return Ok(());
+            }
+            if name.value.eq_ignore_ascii_case(changelog_function::FROM_CHANGELOG) {
+                let (mut table, codes) = changelog_function::from_changes(args, &name)?;
+                if let TableFactor::Table { name: table_name, alias: own, .. } = &mut table {
+                    *own = alias;
+                    self.times.note(table_name, AsOfTime::FromChanges(codes), position_of(&name));
+                    self.table(table_name, own)?;
+                }
+                *factor = table;
                 return Ok(());
             }
             if let Some(window) = window_function::Window::find(&name) {
@@ -208,14 +266,39 @@ impl Rewriter<'_> {
             let text = format!("{name} has too many parts: quote a name with dots in backticks");
             return Err(DialectError::syntax(text, at.unwrap_or(self.start)));
         }
-        if let Some(found) = self.pending.iter().position(|(_, anchor)| *anchor == last.span.end) {
-            let (hint, _) = self.pending.remove(found);
+        let end = last.span.end;
+        let hint = self.pending.iter().position(|(_, anchor)| *anchor == end);
+        let mut hint = hint.map(|found| self.pending.remove(found).0);
+        if let Some(mut as_of) = self.times.take(end) {
+            if let AsOfTime::Constant(query) = &mut as_of.time
+                && let ControlFlow::Break(error) = query.visit(self)
+            {
+                return Err(*error);
+            }
+            let position = as_of.position;
+            let hint = hint.get_or_insert_with(|| TableHint { options: Vec::new(), as_of: None, position });
+            hint.as_of = Some(as_of);
+        }
+        if let Some(hint) = hint {
             set_alias(alias, &last.value);
             let hidden = format!("{}{HINT_MARK}{}", last.value, self.hints.len());
             *last = Ident { value: hidden, quote_style: Some('`'), span: last.span };
             self.hints.push(hint);
         }
         Ok(())
+    }
+
+    /// Adds an option to the hint of a table, which gets one if it has none.
+    fn add_option(&mut self, name: &mut ObjectName, alias: &mut Option<TableAlias>, option: OptionDef) {
+        let Some(ObjectNamePart::Identifier(last)) = name.0.last_mut() else { return };
+        if let TableReferenceKind::Hinted(_, number) = table_reference(&last.value) {
+            self.hints.get_mut(number).into_iter().for_each(|hint| hint.options.push(option.clone()));
+            return;
+        }
+        set_alias(alias, &last.value);
+        let hidden = format!("{}{HINT_MARK}{}", last.value, self.hints.len());
+        *last = Ident { value: hidden, quote_style: Some('`'), span: last.span };
+        self.hints.push(TableHint { position: option.position, options: vec![option], as_of: None });
     }
 
     /// Returns where the name of a file stands: the literal's token has no other trace in the tree.
@@ -237,28 +320,28 @@ impl Rewriter<'_> {
     }
 
     fn expression(&self, expr: &mut Expr) -> DialectResult<()> {
-        let rounded = match expr {
-            Expr::Floor { expr, field } => unit(field).map(|unit| ("floor_time", unit, expr)),
-            Expr::Ceil { expr, field } => unit(field).map(|unit| ("ceil_time", unit, expr)),
-            Expr::Function(function) if function.name.to_string() == TABLE_ARGUMENT => {
-                let what = "a table as an argument of other functions than window functions";
-                return Err(DialectError::not_supported(what, self.start));
-            }
-            _ => None,
-        };
-        if let Some((name, unit, rounded)) = rounded {
-            let rounded = std::mem::replace(rounded.as_mut(), Expr::Tuple(Vec::new()));
-            *expr = call(name, vec![text(&unit), rounded]);
+        if let Expr::Function(function) = expr
+            && function.name.to_string() == TABLE_ARGUMENT
+        {
+            let what = "a table as an argument of other functions than window functions";
+            return Err(DialectError::not_supported(what, self.start));
         }
-        Ok(())
+        self.scopes.rewrite(expr);
+        frame::rewrite(expr);
+        expression::rewrite(expr, self.start)
     }
 }
 
-/// Returns the unit of `FLOOR(x TO unit)`.
-fn unit(field: &CeilFloorKind) -> Option<String> {
-    match field {
-        CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) | CeilFloorKind::Scale(_) => None,
-        CeilFloorKind::DateTimeField(field) => Some(field.to_string()),
+/// Returns the alias of a relation.
+fn alias_of(factor: &TableFactor) -> Option<&TableAlias> {
+    match factor {
+        TableFactor::Table { alias, .. }
+        | TableFactor::Derived { alias, .. }
+        | TableFactor::TableFunction { alias, .. }
+        | TableFactor::Function { alias, .. }
+        | TableFactor::UNNEST { alias, .. }
+        | TableFactor::NestedJoin { alias, .. } => alias.as_ref(),
+        _ => None,
     }
 }
 

@@ -66,8 +66,10 @@ impl Window {
                 let (time, size) = values(&given.required("SIZE")?);
                 let start = start(&size, &time, offset.as_ref(), at)?;
                 let text = "SELECT *, `$start` AS window_start, `$start` + `$size` AS window_end, \
-                            `$start` + `$size` - INTERVAL '1' MILLISECOND AS window_time FROM `$input`";
-                template::query(text, &[("$start", &start), ("$size", &size)], input, at)
+                            `$start` + `$size` - INTERVAL '1' MILLISECOND AS window_time FROM `$input` \
+                            WHERE `$time` IS NOT NULL";
+                let values = [("$start", &start), ("$size", &size), ("$time", &time)];
+                template::query(text, &values, input, at)
             }
             Self::Hop => {
                 let (slide, size) = (given.required("SLIDE")?, given.required("SIZE")?);
@@ -76,9 +78,10 @@ impl Window {
                 let text = format!(
                     "SELECT `$rows`.*, `$start` AS window_start, `$start` + `$size` AS window_end, \
                      `$start` + `$size` - INTERVAL '1' MILLISECOND AS window_time \
-                     FROM `$input` AS `$rows` CROSS JOIN {shifts}"
+                     FROM `$input` AS `$rows` CROSS JOIN {shifts} WHERE `$time` IS NOT NULL"
                 );
-                template::query(&text, &[("$start", &start), ("$size", &size)], input, at)
+                let values = [("$start", &start), ("$size", &size), ("$time", &time)];
+                template::query(&text, &values, input, at)
             }
             Self::Cumulate => {
                 let (step, size) = (given.required("STEP")?, given.required("SIZE")?);
@@ -125,7 +128,7 @@ pub(super) fn session(
          max(`$time`) OVER (PARTITION BY {session}) + `$gap` - INTERVAL '1' MILLISECOND AS window_time \
          FROM (SELECT * EXCLUDE (`$opens`), sum(`$opens`) OVER ({partition} ORDER BY `$time`) AS `$session` \
          FROM (SELECT *, CASE WHEN `$time` <= lag(`$time`) OVER ({partition} ORDER BY `$time`) + `$gap` \
-         THEN 0 ELSE 1 END AS `$opens` FROM `$input`))"
+         THEN 0 ELSE 1 END AS `$opens` FROM `$input` WHERE `$time` IS NOT NULL))"
     );
     template::query(&text, &values, input, at)
 }
@@ -179,7 +182,7 @@ pub(super) fn shifts(step: &Expr, size: &Expr, first: u64, name: &Ident) -> Dial
 }
 
 /// Returns the relation of a table argument, and its PARTITION BY.
-fn input(data: Expr, name: &Ident) -> DialectResult<(TableFactor, Vec<Expr>)> {
+pub(super) fn input(data: Expr, name: &Ident) -> DialectResult<(TableFactor, Vec<Expr>)> {
     let expected = || {
         let text = format!("expected TABLE name as the first argument of {name}");
         DialectError::syntax(text, position_of(name))
@@ -237,14 +240,14 @@ fn time_column(descriptor: Expr, name: &Ident) -> DialectResult<Expr> {
 }
 
 /// The arguments of a call, by position or by name.
-struct Arguments<'a> {
+pub(super) struct Arguments<'a> {
     parameters: &'static [&'static str],
     values: Vec<Option<Expr>>,
     name: &'a Ident,
 }
 
 impl<'a> Arguments<'a> {
-    fn new(
+    pub(super) fn new(
         parameters: &'static [&'static str],
         args: Vec<FunctionArg>,
         name: &'a Ident,
@@ -270,12 +273,12 @@ impl<'a> Arguments<'a> {
         Ok(Self { parameters, values, name })
     }
 
-    fn take(&mut self, parameter: &str) -> Option<Expr> {
+    pub(super) fn take(&mut self, parameter: &str) -> Option<Expr> {
         let index = self.parameters.iter().position(|known| *known == parameter)?;
         self.values.get_mut(index).and_then(Option::take)
     }
 
-    fn required(&mut self, parameter: &str) -> DialectResult<Expr> {
+    pub(super) fn required(&mut self, parameter: &str) -> DialectResult<Expr> {
         let text = format!("{} needs the argument {parameter}", self.name);
         self.take(parameter).ok_or_else(|| DialectError::syntax(text, position_of(self.name)))
     }

@@ -220,6 +220,7 @@ impl Draw {
             0 | 1 => self.create_table(),
             2 => self.alter_table(),
             3 => StatementKind::CreateView(Box::new(CreateView {
+                materialized: false,
                 path: self.path(3),
                 temporary: self.chance(),
                 if_not_exists: self.chance(),
@@ -245,6 +246,10 @@ impl Draw {
                     position: NodePosition::default(),
                 }],
                 query: self.query(),
+                on_conflict: self.maybe(|draw| OnConflict {
+                    action: if draw.chance() { ConflictAction::Nothing } else { ConflictAction::Deduplicate },
+                    position: NodePosition::default(),
+                }),
                 position: NodePosition::default(),
             }]),
         }
