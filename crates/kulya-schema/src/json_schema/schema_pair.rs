@@ -5,6 +5,7 @@ use super::node::{Keywords, NamePattern, Node};
 use super::pattern::{Automaton, Language, Matcher, Pattern, PatternAutomata, PatternError, universe};
 use super::schema::Schema;
 use crate::Budget;
+use serde_json::Value;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -135,6 +136,25 @@ impl<'a> SchemaPair<'a> {
     /// Returns whether the name only stands for others, by what it is assumed to match.
     pub(super) fn is_assumed(&self, name: &str) -> bool {
         name.starts_with(ASSUMED) && self.assumed.borrow().contains_key(name)
+    }
+
+    /// Returns a pattern that a name in the value is assumed to match; empty if it is assumed to match none.
+    pub(super) fn assumed_pattern(&self, value: &Value) -> Option<String> {
+        let mut pending = vec![value];
+        while let Some(value) = pending.pop() {
+            match value {
+                Value::Array(items) => pending.extend(items),
+                Value::Object(members) => {
+                    if let Some(name) = members.keys().find(|name| self.is_assumed(name)) {
+                        let matching = self.assumed.borrow().get(name).and_then(|all| all.first().cloned());
+                        return Some(matching.unwrap_or_default());
+                    }
+                    pending.extend(members.values());
+                }
+                _ => {}
+            }
+        }
+        None
     }
 
     /// Returns whether the name matches the entry's pattern; `None` if undecided.

@@ -2,7 +2,7 @@ use super::compatibility::compare;
 use super::decimal::Decimal;
 use super::*;
 use crate::Budget;
-use serde_json::{Map, Number, json};
+use serde_json::{Map, Number, Value, json};
 
 fn decimal(text: &str) -> Decimal {
     Decimal::from_number(&serde_json::from_str::<Number>(text).unwrap())
@@ -114,6 +114,29 @@ fn long_chains_are_bounded() {
         let (verdict, steps) = compare(&reader, &writer, &Budget::default());
         assert!(steps <= MAX_STEPS, "{verdict:?}");
     }
+}
+
+/// A name that matches a pattern with a back reference cannot be made up, so there is no value to show.
+#[test]
+fn a_witness_has_no_name_of_an_undecided_pattern() {
+    let schema = |kind: Value| {
+        json!({
+            "properties": {"all": {
+                "type": "object",
+                "patternProperties": {r"^(a|b)\1$": {"$ref": "#/definitions/item"}},
+                "additionalProperties": false
+            }},
+            "definitions": {"item": {"oneOf": [
+                {"type": "object", "required": ["a"], "properties": {"a": kind}, "additionalProperties": false},
+                {"type": "object", "required": ["b"], "properties": {"b": {"type": "integer"}}, "additionalProperties": false}
+            ]}}
+        })
+    };
+    let parsed = |schema: Value| parse(&schema.to_string()).unwrap();
+    let (any, text) = (parsed(schema(json!(true))), parsed(schema(json!({"type": "string"}))));
+    let Verdict::Unknown(reasons) = can_read(&text, &any) else { panic!("undecided") };
+    assert!(reasons.iter().any(|reason| reason.to_string().contains("a back reference")), "{reasons:?}");
+    assert_eq!(can_read(&any, &text), Verdict::Compatible);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The parser of patterns in the syntax of ECMA-262, with the literal braces and brackets of its annex B.
 
-use super::{Part, Pattern};
+use super::{Part, Pattern, unicode_property};
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Dot, Hir, Look, Repetition};
 
 const MAX_PATTERN_CHARS: usize = 4_000;
@@ -199,12 +199,29 @@ impl Parser {
                 None => Err(Unsupported("an escape that ECMA-262 does not define")),
             },
             Some('0') if !self.peek().is_some_and(|next| next.is_ascii_digit()) => one('\0'),
-            Some('p' | 'P') => Err(Unsupported("a Unicode property")),
+            Some('p') => self.property(),
+            Some('P') => self.property().map(negated),
             Some('1'..='9' | 'k') => Err(Unsupported("a back reference")),
             Some(letter) if letter.is_alphanumeric() || !letter.is_ascii() => {
                 Err(Unsupported("an escape that ECMA-262 does not define"))
             }
             Some(mark) => one(mark),
+        }
+    }
+
+    /// Parses the name of a Unicode property in braces, as ECMA-262 spells it.
+    fn property(&mut self) -> Result<ClassUnicode> {
+        let undefined = Unsupported("an escape that ECMA-262 does not define");
+        if !self.eat('{') {
+            return Err(undefined);
+        }
+        let mut text = String::new();
+        loop {
+            match self.take() {
+                Some('}') => return unicode_property::class(&text).ok_or(undefined),
+                Some(next) if next.is_ascii_alphanumeric() || matches!(next, '_' | '=') => text.push(next),
+                _ => return Err(undefined),
+            }
         }
     }
 

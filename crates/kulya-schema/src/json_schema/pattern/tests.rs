@@ -29,13 +29,29 @@ fn patterns_match_as_in_ecma_262() {
         ("^(?<year>[0-9]+)$", "20", "a"),
         ("^(?!x-)[a-z-]+$", "y-a", "x-a"),
         (r"^(?=.*\d)(?=.*[a-z]).{3,}$", "a1b", "abc"),
+        (r"^\p{L}+$", "é中a", "é1"),
+        (r"^[\p{Letter}\p{Number}_.-]+$", "Ⅷ½é_-.", "a/b"),
+        (r"^\P{Lu}$", "a", "É"),
+        (r"^\p{Script=Greek}\p{gc=Nd}$", "Ω٣", "O3"),
+        (r"^\p{Alphabetic}$", "ª", "1"),
     ] {
         assert_eq!(matches(pattern, accepts), Some(true), "{pattern} {accepts:?}");
         assert!(matches(pattern, rejects) == Some(false) || pattern.is_empty(), "{pattern} {rejects:?}");
     }
-    for unknown in
-        ["(?=a)", "^a(?!b)", r"(a)\1", r"\p{L}", r"\ud800", r"\01", "\u{1d49c}", "(?<=a)b", "a{9999}"]
-    {
+    for unknown in [
+        "(?=a)",
+        "^a(?!b)",
+        r"(a)\1",
+        r"\pL",
+        r"\p{letter}",
+        r"\p{Greek}",
+        r"\p{L",
+        r"\ud800",
+        r"\01",
+        "\u{1d49c}",
+        "(?<=a)b",
+        "a{9999}",
+    ] {
         assert!(matches!(Pattern::parse(unknown), Err(PatternError::Unsupported(_))), "{unknown}");
     }
     for invalid in ["(", ")", "[", "[z-a]", "*a", "a**", "a{3,2}", "^*", "\\", "(?<n", "a|*"] {

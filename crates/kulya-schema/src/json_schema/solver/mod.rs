@@ -129,11 +129,14 @@ impl<'w, 'a> Solver<'w, 'a> {
             vec![Literal::new(self.classes.of(writer), true), Literal::new(self.classes.of(reader), false)];
         let Some(first) = self.state(literals) else { return Answer::Contained };
         let mut failed_witness = None;
+        let mut assumed = None;
         loop {
             let is_finished = self.work(first);
             if self.is_inhabited(first) {
                 let witness = self.value(first);
+                assumed = witness.as_ref().and_then(|witness| self.pair.assumed_pattern(witness));
                 if let Some(witness) = &witness
+                    && assumed.is_none()
                     && self.pair.accepts(writer, witness) == Some(true)
                     && self.pair.accepts(reader, witness) == Some(false)
                 {
@@ -152,6 +155,10 @@ impl<'w, 'a> Solver<'w, 'a> {
             failed_witness.is_none() && !self.pair.is_exhausted() && self.case_count <= MAX_CASES;
         if is_decided && doubts.is_empty() && state.is_none_or(|state| state.possible.is_none()) {
             return Answer::Contained;
+        }
+        // no value can be shown that has a name of which only this is known
+        if let Some(pattern) = assumed.filter(|pattern| !pattern.is_empty()) {
+            doubts.push(self.pattern_doubt(&pattern));
         }
         if doubts.is_empty() {
             let message = if failed_witness.is_some() {
