@@ -4,10 +4,11 @@ use super::routing::RoutingKey;
 use crate::{SqlError, SqlErrorKind, SqlResult};
 use arrow::array::RecordBatch;
 use kulya_codec::arrow::{BatchEncoder, RowKind};
+use kulya_store::framing::framed_len;
 use kulya_store::{Append, ErrorKind, Outcome, StreamId, StreamStore, Transaction};
 use std::sync::Arc;
 
-/// The size of events, in bytes, that are staged together.
+/// The size of events in a segment, in bytes, that are staged together: scans read as much at once.
 const STAGED_BYTES: usize = 1 << 20;
 
 /// A stream that a statement writes to.
@@ -70,7 +71,7 @@ impl InsertTransaction {
         kinds: Option<&[RowKind]>,
     ) -> SqlResult<()> {
         for append in target.events(rows, kinds)? {
-            self.pending_bytes += append.event.len();
+            self.pending_bytes += framed_len(append.event.len()) as usize;
             self.written.rows += 1;
             self.written.bytes += append.event.len() as u64;
             self.pending.push(append);

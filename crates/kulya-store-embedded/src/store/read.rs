@@ -88,13 +88,17 @@ impl EmbeddedStore {
         ))
     }
 
+    /// Reads events, about `max_bytes`: an extent that would exceed that by at most `excess` is read to its
+    /// end. Only a whole extent can be verified, so that one that is read in parts is read several times.
     pub(super) fn read_blocking(
         &self,
         segment: &SegmentId,
         offset: u64,
         max_bytes: usize,
+        excess: usize,
     ) -> Result<FramedChunk> {
         let max_bytes = max_bytes.clamp(1, MAX_READ_BYTES);
+        let limit = max_bytes.saturating_add(excess);
         self.retry_if_compacted(|| {
             let Some(part) = self.extents(segment, offset, max_bytes as u64)? else { return Ok(None) };
             let Extents { extents, head, tail } = part;
@@ -110,10 +114,11 @@ impl EmbeddedStore {
                 return Ok(Some(FramedChunk::empty(first.end())));
             }
             let end = extents.iter().position(Extent::is_lost).unwrap_or(extents.len());
-            let readable = extents.get(..end).unwrap_or_default();
+            let readable = whole(extents.get(..end).unwrap_or_default(), offset, limit);
+            let is_whole = fits(readable, offset, limit);
             let Some(bytes) = self.read_extents(segment, readable)? else { return Ok(None) };
             let bytes = bytes_from(segment, first, &bytes, offset)?;
-            FramedChunk::parse(offset, bytes, max_bytes).map(Some)
+            FramedChunk::parse(offset, bytes, if is_whole { limit } else { max_bytes }).map(Some)
         })
     }
 
@@ -183,6 +188,22 @@ fn bytes_from(segment: &SegmentId, extent: &Extent, bytes: &Bytes, offset: u64) 
     Ok(bytes.slice(at.min(bytes.len())..))
 }
 
+/// Returns the extents whose events from `offset` on have at most `limit` bytes, and at least one.
+fn whole(extents: &[Extent], offset: u64, limit: usize) -> &[Extent] {
+    match extents {
+        [first, .., _] if !fits(extents, offset, limit) => {
+            let fitting = extents.partition_point(|extent| extent.end() - offset <= limit as u64);
+            extents.get(..fitting.max(1)).unwrap_or(std::slice::from_ref(first))
+        }
+        _ => extents,
+    }
+}
+
+/// Returns whether all events of extents from `offset` on have at most `limit` bytes.
+fn fits(extents: &[Extent], offset: u64, limit: usize) -> bool {
+    extents.last().is_none_or(|last| last.end() - offset <= limit as u64)
+}
+
 /// Returns whether the first extent contains `offset` and the extents are contiguous.
 fn is_contiguous(extents: &[Extent], offset: u64) -> bool {
     let contains_offset = |first: &Extent| first.start <= offset && offset < first.end();
@@ -198,4 +219,38 @@ pub(super) struct Extents {
 
 fn no_event(segment: &SegmentId, offset: u64) -> Error {
     Error::invalid(format!("segment {segment} has no event at offset {offset}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn extents(ends: &[u64]) -> Vec<Extent> {
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let extent =
+            |(start, end): (u64, &u64)| Extent { start, length: (end - start) as u32, ..Extent::default() };
+        starts.zip(ends).map(extent).collect()
+    }
+
+    #[test]
+    fn extents_are_read_whole_if_one_fits() {
+        for (ends, offset, limit, count, is_whole) in [
+            (&[100, 200][..], 0, 200, 2, true),
+            (&[100, 200], 0, 199, 1, true),
+            (&[100, 200], 0, 99, 1, false),
+            (&[100, 200], 60, 40, 1, true),
+            (&[100, 200], 60, 39, 1, false),
+            (&[100, 200, 300], 60, 150, 2, true),
+            (&[100], 0, 99, 1, false),
+            (&[], 0, 99, 0, true),
+        ] {
+            let extents = extents(ends);
+            let chosen = whole(&extents, offset, limit);
+            assert_eq!(
+                (chosen.len(), fits(chosen, offset, limit)),
+                (count, is_whole),
+                "{ends:?} {offset} {limit}"
+            );
+        }
+    }
 }

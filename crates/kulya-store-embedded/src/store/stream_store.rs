@@ -112,12 +112,15 @@ impl StreamStore for EmbeddedStore {
     }
 
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
-        Ok(self.read_framed(segment, offset, max_bytes).await?.into())
+        let segment = segment.clone();
+        let read = move |store: &Self| store.read_blocking(&segment, offset, max_bytes, 0);
+        Ok(self.spawn_blocking(read).await?.into())
     }
 
     async fn read_framed(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<FramedChunk> {
         let segment = segment.clone();
-        self.spawn_blocking(move |store| store.read_blocking(&segment, offset, max_bytes)).await
+        let excess = max_bytes / 4;
+        self.spawn_blocking(move |store| store.read_blocking(&segment, offset, max_bytes, excess)).await
     }
 
     async fn append_times(&self, segment: &SegmentId, from: u64, to: u64) -> Result<AppendTimes> {

@@ -54,6 +54,30 @@ async fn write(store: &dyn StreamStore, event: &str) -> kulya_store::Result<()> 
     store.commit(commit).await.map(drop)
 }
 
+/// Each of several commits is an extent, of which a reader of frames gets no part: it would be read again.
+#[tokio::test]
+async fn extents_a_little_larger_than_a_chunk_are_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    make(&store).await;
+    let event = "x".repeat(92);
+    for _ in 0..5 {
+        let appends = (0..120).map(|_| Append::keyed(&orders(), "k", event.clone())).collect();
+        store.commit(Commit { appends, ..Commit::default() }).await.unwrap();
+    }
+    let tails = store.segments(&orders()).await.unwrap();
+    let segment = tails.into_iter().find(|segment| segment.tail > 0).unwrap();
+    let (mut offset, mut counts) = (0, Vec::new());
+    while offset < segment.tail {
+        let chunk = store.read_framed(&segment.id, offset, 10_000).await.unwrap();
+        counts.push(chunk.len());
+        offset = chunk.next;
+    }
+    assert_eq!(counts, [120; 5]);
+    let exact = store.read(&segment.id, 0, 10_000).await.unwrap();
+    assert_eq!(exact.events.len(), 100, "no more than was asked for");
+}
+
 async fn events(store: &dyn StreamStore) -> Vec<String> {
     let read = bounded_read(store, &orders()).await.unwrap();
     read.into_iter().map(|(_, event)| String::from_utf8(event.to_vec()).unwrap()).collect()

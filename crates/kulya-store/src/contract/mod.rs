@@ -124,8 +124,8 @@ pub trait StreamStore: Send + Sync + 'static {
     /// if the stored bytes do not match their checksum.
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk>;
 
-    /// Reads the same events as [`read`](Self::read), in one buffer. A backend that stores frames returns
-    /// them as they are; by default they are copied.
+    /// Reads events as [`read`](Self::read), in one buffer, perhaps a quarter more than `max_bytes`. A
+    /// backend that stores frames returns them as they are; by default they are copied.
     async fn read_framed(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<FramedChunk> {
         Ok(self.read(segment, offset, max_bytes).await?.into())
     }
