@@ -4,6 +4,9 @@ use crate::SqlResult;
 use crate::options::{OptionKind, OptionSpec, Options};
 use std::collections::BTreeMap;
 
+/// The key of the largest state of a live query.
+pub(crate) const STATE_BYTES: &str = "live.state-bytes";
+
 const TABLE_EXEC: &str = "no effect: it is for Flink's operators";
 
 /// The settings.
@@ -55,6 +58,13 @@ pub(crate) static SETTINGS: &[OptionSpec] = &[
         OptionKind::Integer(1 << 10, 1 << 30),
         "2097152",
         "how much of the beginning of a CSV or JSON file tells its columns and their types",
+    ),
+    OptionSpec::new(
+        STATE_BYTES,
+        OptionKind::Integer(1 << 10, 1 << 40),
+        "",
+        "the largest state in memory of a materialized view or a job that is created or resumed, in bytes; without it that \
+         of the process that runs it (1 GiB)",
     ),
     OptionSpec::new("table.exec.source.cdc-events-duplicate", OptionKind::Boolean, "false", TABLE_EXEC),
     OptionSpec::new("table.exec.mini-batch.enabled", OptionKind::WithoutEffect, "", TABLE_EXEC),

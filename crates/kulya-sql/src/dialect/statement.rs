@@ -79,6 +79,11 @@ pub(crate) enum StatementKind {
         path: Path,
         is_paused: bool,
     },
+    /// PAUSE and RESUME.
+    AlterJob {
+        name: String,
+        is_paused: bool,
+    },
     /// `STOP JOB 'name'`.
     StopJob(String),
     /// A query whose changes are returned as they come.
@@ -120,6 +125,7 @@ impl StatementKind {
             Self::DropView { .. } => "DROP VIEW",
             Self::DropMaterializedView { .. } => "DROP MATERIALIZED VIEW",
             Self::AlterMaterializedView { .. } => "ALTER MATERIALIZED VIEW",
+            Self::AlterJob { .. } => "ALTER JOB",
             Self::StopJob(_) => "STOP JOB",
             Self::Subscribe(_) => "SUBSCRIBE",
             Self::Show(show) => show.name(),

@@ -3,6 +3,7 @@
 use super::completed;
 use super::insert::{target_columns, target_stream};
 use super::materialized_view::with_warnings;
+use crate::catalog::CatalogBackend;
 use crate::dialect::{self, Insert, StatementKind, parse_query};
 use crate::engine::TablePath;
 use crate::live::{Inputs, JobSink, LivePlan, QueryKind, Record, Records, Stored, prepare};
@@ -43,6 +44,7 @@ impl Session {
         let id = records.new_id().await?;
         let name = id.to_string();
         let record = Record::new(QueryKind::Job, (&database, &name), stored, streams);
+        let record = Record { state_bytes: self.state_bound(), ..record };
         let put = Records::put(id, &record, Condition::Absent)?;
         backend.store.commit(Commit::changes(vec![put])).await?;
         self.live_changed(&records).await?;
@@ -115,15 +117,28 @@ impl Session {
         StatementResult::text_rows(&columns, &stored.iter().map(row).collect::<Vec<_>>())
     }
 
-    pub(super) async fn stop_job(&mut self, name: &str) -> SqlResult<StatementResult> {
-        let catalog = self.catalogs.current.clone();
-        let backend = self.live_backend(&catalog).await?;
+    /// Returns a job as it is stored.
+    async fn job(&self, name: &str) -> SqlResult<(CatalogBackend, Records, Stored)> {
+        let backend = self.live_backend(&self.catalogs.current).await?;
         let records = Records::new(Arc::clone(&backend.store));
         let is_job = |stored: &Stored| stored.record.kind == QueryKind::Job && stored.record.name == name;
-        let Some(stored) = records.list().await?.into_iter().find(is_job) else {
-            let what = format!("there is no job {name:.100}: SHOW JOBS lists them");
-            return Err(SqlError::new(SqlErrorKind::UnknownTable, what));
-        };
+        match records.list().await?.into_iter().find(is_job) {
+            Some(stored) => Ok((backend, records, stored)),
+            None => {
+                let what = format!("there is no job {name:.100}: SHOW JOBS lists them");
+                Err(SqlError::new(SqlErrorKind::UnknownTable, what))
+            }
+        }
+    }
+
+    pub(super) async fn pause_job(&mut self, name: &str, is_paused: bool) -> SqlResult<StatementResult> {
+        let (_, records, stored) = self.job(name).await?;
+        self.pause_live(&records, stored.id, is_paused).await?;
+        completed(format!("job {name} {}", if is_paused { "paused" } else { "resumed" }))
+    }
+
+    pub(super) async fn stop_job(&mut self, name: &str) -> SqlResult<StatementResult> {
+        let (backend, records, stored) = self.job(name).await?;
         backend.store.commit(Commit::changes(vec![Records::remove(stored.id, Condition::Any)?])).await?;
         self.live_changed(&records).await?;
         records.delete_log(stored.id).await?;

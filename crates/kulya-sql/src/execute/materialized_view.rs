@@ -10,6 +10,7 @@ use crate::engine::TablePath;
 use crate::live::{Inputs, LivePlan, LiveState, LiveStatus, QueryKind, Record, Records, Stored, prepare};
 use crate::output::StatementResult;
 use crate::session::Session;
+use crate::settings::STATE_BYTES;
 use crate::{SqlError, SqlErrorKind, SqlResult};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema};
@@ -44,6 +45,7 @@ impl Session {
         let id = records.new_id().await?;
         let statement = view.to_string();
         let record = Record::new(QueryKind::View, (&path.database, &name), statement.clone(), streams);
+        let record = Record { state_bytes: self.state_bound(), ..record };
         let put = Records::put(id, &record, Condition::Absent)?;
         let names = (path.database.as_str(), name.as_str());
         let created = catalog::create_view(&backend, names, statement, vec![put]).await;
@@ -94,15 +96,30 @@ impl Session {
             self.materialized(&path.parts).await.map_err(|error| error.at(position))?;
         let name = path.parts.last().map(String::as_str).unwrap_or_default();
         let stored = stored.ok_or_else(|| without_state(name))?;
+        self.pause_live(&records, stored.id, is_paused).await?;
+        completed(format!("materialized view {name} {}", if is_paused { "paused" } else { "resumed" }))
+    }
+
+    /// Pauses a live query, or lets it go on, with the session's bound of its state if it has one.
+    pub(super) async fn pause_live(&self, records: &Records, id: u64, is_paused: bool) -> SqlResult<()> {
+        let bound = self.state_bound();
         let change = |record: &mut Record| {
             record.is_paused = is_paused;
             record.error = record.error.take().filter(|_| is_paused);
+            if !is_paused {
+                record.state_bytes = bound.or(record.state_bytes);
+            }
         };
-        records.change(stored.id, change).await?;
-        if let Some(live) = &self.live {
-            live.refresh().await?;
+        records.change(id, change).await?;
+        match &self.live {
+            Some(live) => live.refresh().await,
+            None => Ok(()),
         }
-        completed(format!("materialized view {name} {}", if is_paused { "paused" } else { "resumed" }))
+    }
+
+    /// Returns the largest state of a live query in bytes, by the session's setting.
+    pub(super) fn state_bound(&self) -> Option<u64> {
+        self.settings.get(STATE_BYTES).parse().ok()
     }
 
     /// Returns a materialized view as it is stored.

@@ -85,6 +85,9 @@ impl Session {
             StatementKind::AlterMaterializedView { path, is_paused } => {
                 self.pause_materialized_view(&path, is_paused).await
             }
+            StatementKind::AlterJob { name, is_paused } => {
+                self.pause_job(&name, is_paused).await.map_err(|error| error.at(position))
+            }
             StatementKind::StopJob(name) => self.stop_job(&name).await.map_err(|error| error.at(position)),
             StatementKind::Show(show) => self.show(show).await,
             StatementKind::Describe { what: Described::Table, path, .. } => self.columns(&path, None).await,

@@ -9,6 +9,7 @@ use super::program::Program;
 use super::record::{QueryKind, StoredProgress};
 use super::source::{Ends, Source, Sources};
 use super::status::{LiveState, LiveStatus};
+use crate::settings::STATE_BYTES;
 use crate::table::{RowChanges, StreamTable};
 use crate::{SqlError, SqlErrorKind, SqlResult};
 use arrow::array::RecordBatch;
@@ -286,10 +287,11 @@ impl Run<'_> {
         });
         if size > self.state_limit {
             let what = format!(
-                "the state of {} is {} MB, and {} MB are allowed: raise the limit, or keep less in the query",
+                "the state of {} has {size} bytes, most of them in {}, and {} are allowed: keep less in the query, or \
+                 SET '{STATE_BYTES}' and resume it",
                 shown(self.log.record()),
-                size >> 20,
-                self.state_limit >> 20
+                program.largest(),
+                self.state_limit
             );
             return Err(SqlError::new(SqlErrorKind::OutOfMemory, what));
         }

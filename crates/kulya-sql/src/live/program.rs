@@ -180,6 +180,13 @@ impl Program {
         self.graph.size_bytes() + replicas.sum::<usize>() + self.contents.as_ref().map_or(0, Node::size_bytes)
     }
 
+    /// Returns what keeps most, as EXPLAIN names it.
+    pub(crate) fn largest(&self) -> String {
+        let replicas = self.replicas.iter().flatten().map(|replica| &replica.node);
+        let nodes = self.graph.nodes().chain(replicas).chain(&self.contents);
+        nodes.max_by_key(|node| node.size_bytes()).map(|node| node.name().to_owned()).unwrap_or_default()
+    }
+
     /// Returns how many rows came too late for their window since the start.
     pub(crate) fn late_rows(&self) -> u64 {
         self.graph.late_rows()

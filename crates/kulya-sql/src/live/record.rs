@@ -52,6 +52,9 @@ pub(crate) struct Record {
     /// The error that stopped it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
+    /// The largest state in memory, in bytes; none for that of the process that runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) state_bytes: Option<u64>,
     #[serde(default)]
     pub(crate) progress: StoredProgress,
 }
@@ -74,6 +77,7 @@ impl Record {
             runs: 0,
             is_paused: false,
             error: None,
+            state_bytes: None,
             progress: StoredProgress::default(),
         }
     }

@@ -340,7 +340,8 @@ impl Parts {
         let ended = match planned {
             Ok(planned) => {
                 let signals = (stop, &shared.changed);
-                run(&shared.running, &mut log, planned, self.state_bytes, signals).await
+                let own = log.record().state_bytes.and_then(|bytes| usize::try_from(bytes).ok());
+                run(&shared.running, &mut log, planned, own.unwrap_or(self.state_bytes), signals).await
             }
             Err(error) => Err(error),
         };

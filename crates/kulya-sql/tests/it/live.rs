@@ -201,6 +201,11 @@ async fn jobs_write_each_change_once() {
     );
     let jobs = rows(&mut session, "SHOW JOBS").await;
     assert_eq!(jobs.len(), 2, "{jobs:?}");
+    for (change, state) in [("PAUSE", "paused"), ("RESUME", "")] {
+        execute(&mut session, &format!("ALTER JOB '3' {change}")).await;
+        let jobs = rows(&mut session, "SHOW JOBS").await;
+        assert_eq!(jobs[0].split(',').nth_back(5), Some(state), "{jobs:?}");
+    }
     execute(&mut session, "STOP JOB '3'").await;
     let error = session.execute("STOP JOB '3'").await.unwrap_err();
     assert!(error.to_string().contains("there is no job 3"), "{error}");

@@ -84,11 +84,11 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>) -> DialectResult<StatementKind> {
     }
     if cursor.accept(&["MATERIALIZED", "VIEW"]) {
         let path = cursor.path(3)?;
-        let is_paused = cursor.accept(&["PAUSE"]);
-        if !is_paused && !cursor.accept(&["RESUME"]) {
-            return cursor.expected("PAUSE or RESUME");
-        }
-        return Ok(StatementKind::AlterMaterializedView { path, is_paused });
+        return Ok(StatementKind::AlterMaterializedView { path, is_paused: is_paused(cursor)? });
+    }
+    if cursor.accept(&["JOB"]) {
+        let name = cursor.string()?;
+        return Ok(StatementKind::AlterJob { name, is_paused: is_paused(cursor)? });
     }
     if cursor.accept(&["VIEW"]) {
         let path = cursor.path(3)?;
@@ -102,6 +102,15 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>) -> DialectResult<StatementKind> {
         return Ok(StatementKind::AlterView { path, change });
     }
     cursor.expected("CATALOG, DATABASE, TABLE or VIEW")
+}
+
+/// Parses PAUSE or RESUME.
+fn is_paused(cursor: &mut Cursor<'_>) -> DialectResult<bool> {
+    let is_paused = cursor.accept(&["PAUSE"]);
+    if !is_paused && !cursor.accept(&["RESUME"]) {
+        return cursor.expected("PAUSE or RESUME");
+    }
+    Ok(is_paused)
 }
 
 /// Parses what follows DROP.

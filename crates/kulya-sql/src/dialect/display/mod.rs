@@ -71,7 +71,10 @@ impl fmt::Display for StatementKind {
                 write!(f, "DROP MATERIALIZED VIEW {}{path}", when(*if_exists, "IF EXISTS "))
             }
             Self::AlterMaterializedView { path, is_paused } => {
-                write!(f, "ALTER MATERIALIZED VIEW {path} {}", if *is_paused { "PAUSE" } else { "RESUME" })
+                write!(f, "ALTER MATERIALIZED VIEW {path} {}", paused(*is_paused))
+            }
+            Self::AlterJob { name, is_paused } => {
+                write!(f, "ALTER JOB {} {}", Quoted(name), paused(*is_paused))
             }
             Self::StopJob(name) => write!(f, "STOP JOB {}", Quoted(name)),
             Self::Subscribe(query) => write!(f, "SUBSCRIBE {query}"),
@@ -157,6 +160,10 @@ impl fmt::Display for Insert {
 }
 
 /// Returns a text, or nothing.
+fn paused(is_paused: bool) -> &'static str {
+    if is_paused { "PAUSE" } else { "RESUME" }
+}
+
 fn when(condition: bool, text: &str) -> &str {
     if condition { text } else { "" }
 }
