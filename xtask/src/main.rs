@@ -144,7 +144,7 @@ const FIXTURES: [Fixture; 13] = [
     },
     Fixture {
         command: "mariadb",
-        crates: &["kulya-cdc"],
+        crates: &["kulya-cdc", "kulya"],
         tests: Some(("real_mariadb", "the tests on a real MariaDB")),
         find: || {
             mysql::find_or_fetch_mariadb().map(|it| Box::new(move || mysql::start_mariadb(&it)) as Start)

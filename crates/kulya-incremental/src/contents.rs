@@ -1,7 +1,7 @@
 //! The rows of a result, kept so that they can be read at any tick.
 
 use crate::consolidate::NetChanges;
-use crate::entry::{read_weight, signed};
+use crate::entry::{ROW, read_weight, row_entry_key, signed};
 use crate::error::{Problem, Result};
 use crate::key_table::KeyTable;
 use crate::operator::{EntrySink, Operator, State};
@@ -123,13 +123,7 @@ impl Operator for Contents {
     }
 }
 
-/// An entry's key begins so, then the row; its value is how often the row is there.
-const ROW: u8 = 1;
-
-fn entry_key(row: &[u8]) -> Vec<u8> {
-    [&[ROW], row].concat()
-}
-
+/// An entry is a row, and its value how often the row is there.
 impl State for Contents {
     fn size_bytes(&self) -> usize {
         self.rows.size_bytes() + self.counts.capacity() * size_of::<i64>()
@@ -137,15 +131,15 @@ impl State for Contents {
 
     fn drain_dirty(&mut self, sink: &mut EntrySink<'_>) {
         let (removed, dirty) = self.rows.take_dirty();
-        removed.iter().for_each(|row| sink(&entry_key(row), None));
+        removed.iter().for_each(|row| sink(&row_entry_key(row), None));
         for slot in dirty {
-            sink(&entry_key(self.rows.key(slot)), Some(&signed(self.counts[slot as usize])));
+            sink(&row_entry_key(self.rows.key(slot)), Some(&signed(self.counts[slot as usize])));
         }
     }
 
     fn snapshot(&self, sink: &mut EntrySink<'_>) {
         for slot in self.rows.iter() {
-            sink(&entry_key(self.rows.key(slot)), Some(&signed(self.counts[slot as usize])));
+            sink(&row_entry_key(self.rows.key(slot)), Some(&signed(self.counts[slot as usize])));
         }
     }
 

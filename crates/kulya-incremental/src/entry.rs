@@ -22,6 +22,14 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// The key of an entry that has a row begins so, then the row's key.
+pub(crate) const ROW: u8 = 1;
+
+/// The key of the entry that has a row.
+pub(crate) fn row_entry_key(key: &[u8]) -> Vec<u8> {
+    [&[ROW], key].concat()
+}
+
 /// An entry's value that is one number.
 pub(crate) fn signed(value: i64) -> Vec<u8> {
     let mut out = Vec::with_capacity(2);

@@ -53,6 +53,7 @@
 //! | TO_CHANGELOG | [`ChangeRows`] | none |
 //! | VALUES | [`Values`] | whether its rows were passed on |
 //! | a keyed change log | [`Upsert`] | the table |
+//! | a captured table | [`Replica`] | the table |
 //! | GROUP BY, DISTINCT | [`Aggregate`] | a row per group; for MIN, MAX, FIRST, LAST, ARRAY_AGG and DISTINCT its values |
 //! | JOIN, IN, EXISTS, NOT EXISTS | [`Join`] | both sides; of IN and EXISTS the right keys |
 //! | NOT IN | [`NotIn`] | the left side and the right values |
@@ -104,6 +105,7 @@ mod operator;
 mod ordered_rows;
 mod partition;
 pub mod prelude;
+mod replica;
 mod row_check;
 mod row_codec;
 mod stateless;
@@ -122,6 +124,7 @@ pub use graph::{Graph, GraphBuilder, Output};
 pub use join::{Expiry, Join, JoinKind, JoinOptions, NotIn};
 pub use operator::{EntrySink, Node, Operator, State};
 pub use partition::{Order, Over, PartitionFunction, Ranking, TopN, TopNOptions};
+pub use replica::Replica;
 pub use stateless::{ChangeRows, Filter, Project, Union, Unnest, UnnestOptions, Values};
 pub use temporal::{LookupJoin, VersionedJoin};
 pub use tick::{Batch, Tick};

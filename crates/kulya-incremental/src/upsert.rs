@@ -1,5 +1,6 @@
 //! A keyed change log as weighted rows: the old row of a key comes from a replica of the table.
 
+use crate::entry::{ROW, row_entry_key};
 use crate::error::{Problem, Result};
 use crate::key_table::KeyTable;
 use crate::operator::{EntrySink, Operator, State};
@@ -169,15 +170,15 @@ impl State for Upsert {
 
     fn drain_dirty(&mut self, sink: &mut EntrySink<'_>) {
         let (removed, dirty) = self.keys.take_dirty();
-        removed.iter().for_each(|key| sink(&entry_key(key), None));
+        removed.iter().for_each(|key| sink(&row_entry_key(key), None));
         for slot in dirty {
-            sink(&entry_key(self.keys.key(slot)), Some(&self.rows[slot as usize]));
+            sink(&row_entry_key(self.keys.key(slot)), Some(&self.rows[slot as usize]));
         }
     }
 
     fn snapshot(&self, sink: &mut EntrySink<'_>) {
         for slot in self.keys.iter() {
-            sink(&entry_key(self.keys.key(slot)), Some(&self.rows[slot as usize]));
+            sink(&row_entry_key(self.keys.key(slot)), Some(&self.rows[slot as usize]));
         }
     }
 
@@ -190,11 +191,4 @@ impl State for Upsert {
         self.set(key, value);
         Ok(())
     }
-}
-
-/// An entry's key begins so, then the row's key; its value is the row.
-const ROW: u8 = 1;
-
-fn entry_key(key: &[u8]) -> Vec<u8> {
-    [&[ROW], key].concat()
 }

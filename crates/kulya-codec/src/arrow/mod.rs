@@ -12,7 +12,8 @@
 //!   columns in a registry;
 //! - [`ChangeLogRows`]: rows with their kinds from the events of a change log in JSON;
 //! - [`RowState`]: the rows that such changes leave, in memory and beyond a bound in a [`SpillTarget`];
-//! - [`CurrentRows`]: the same from the events of a capture in Debezium's JSON; [`ChangeEvents`] gives the
+//! - [`CurrentRows`]: the same from the events of a capture in Debezium's JSON, and [`CapturedChanges`] the
+//!   changes of these for who keeps the rows; [`ChangeEvents`] gives the
 //!   JSON of those with a header, [`row_schema`] the schema of their rows, and [`RowHistory`] the
 //!   present columns of older rows.
 
@@ -43,7 +44,7 @@ pub use collector::{CollectingDecoder, EventDecoder, RowCollector};
 pub use column::{Column, ColumnType, arrow_schema, columns, primary_key};
 pub use column_buffer::Scalar;
 pub use csv::{CsvEncoder, CsvOptions, CsvPayloads};
-pub use current_rows::{CurrentRows, RowIdentity, RowState, SpillTarget};
+pub use current_rows::{CapturedChanges, CurrentRows, RowIdentity, RowState, SpillTarget};
 pub use derivation::{
     FLINK_RECORD_NAME, PROTOBUF_MESSAGE_NAME, TimestampMapping, avro_envelope_schema, avro_schema,
     json_schema, protobuf_schema,

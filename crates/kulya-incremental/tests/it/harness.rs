@@ -6,8 +6,8 @@ use arrow_array::builder::{Int64Builder, ListBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Float64Type, Int64Type, TimestampMillisecondType};
 use arrow_array::{
-    Array, ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
-    TimestampMillisecondArray,
+    Array, ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch,
+    StringArray, TimestampMillisecondArray, UInt64Array,
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use kulya_incremental::{Batch, Node, Tick};
@@ -83,6 +83,16 @@ fn array(data_type: &DataType, cells: &[Cell]) -> ArrayRef {
         DataType::Int64 => Arc::new(Int64Array::from_iter(cells.iter().map(Cell::int))),
         DataType::Utf8 => Arc::new(StringArray::from_iter(cells.iter().map(|cell| match cell {
             Text(value) => Some(value.as_str()),
+            _ => None,
+        }))),
+        DataType::UInt64 => {
+            Arc::new(UInt64Array::from_iter(cells.iter().map(|cell| Some(cell.int()?.cast_unsigned()))))
+        }
+        DataType::Boolean => {
+            Arc::new(BooleanArray::from_iter(cells.iter().map(|cell| Some(cell.int()? == 1))))
+        }
+        DataType::Binary => Arc::new(BinaryArray::from_iter(cells.iter().map(|cell| match cell {
+            Text(value) => Some(value.as_bytes()),
             _ => None,
         }))),
         DataType::Decimal128(precision, scale) => {

@@ -8,6 +8,7 @@ mod harness;
 mod joins;
 mod partitions;
 mod pipelines;
+mod replicas;
 mod retractions;
 mod stateless;
 mod stored_state;

@@ -120,8 +120,11 @@ pub(crate) fn prepare(store: &Arc<dyn StreamStore>, plan: LivePlan, has_contents
             return Err(SqlError::not_supported(what));
         };
         let table = table.live(&source.name, &source.columns)?;
-        if let (RowChanges::Upsert(key), SourceMode::Changes) = (&table.changes, source.mode) {
-            program.set_replica(number, table.schema.clone(), key.clone(), table.output.clone())?;
+        // the operator of versions has no use for the row before a change
+        let is_versioned =
+            matches!(table.changes, RowChanges::Upsert(_)) && source.mode == SourceMode::Versions;
+        if !is_versioned {
+            program.set_replica(number, table.schema.clone(), &table.changes, table.output.clone())?;
         }
         let has_replica = program.has_replica(number);
         inputs.push(Source { table, has_replica });

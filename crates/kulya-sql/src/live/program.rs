@@ -1,10 +1,11 @@
 //! The operators of a live query: replicas of the tables with change logs, the graph of its plan, and the
 //! rows of its result.
 
+use crate::table::RowChanges;
 use crate::{SqlError, SqlErrorKind, SqlResult};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use kulya_incremental::{Batch, Contents, Graph, Node, Tick, Upsert};
+use kulya_incremental::{Batch, Contents, Graph, Node, Replica, Tick, Upsert};
 
 /// The number of the node of the first table's replica; those of the plan are below.
 const FIRST_REPLICA: u32 = 1 << 24;
@@ -13,8 +14,8 @@ const CONTENTS: u32 = 1 << 25;
 
 /// The operators of a live query.
 pub(crate) struct Program {
-    /// By source: of a keyed change log, what turns it into changes of rows.
-    replicas: Vec<Option<Replica>>,
+    /// By source: of a keyed change log or a captured table, what turns it into changes of rows.
+    replicas: Vec<Option<TableReplica>>,
     graph: Graph,
     /// Of a view.
     contents: Option<Node>,
@@ -22,7 +23,7 @@ pub(crate) struct Program {
     schema: SchemaRef,
 }
 
-struct Replica {
+struct TableReplica {
     node: Node,
     /// The columns of the plan among those of the replica.
     output: Vec<usize>,
@@ -48,7 +49,8 @@ impl Program {
         Ok(Self { replicas, graph, contents, schema })
     }
 
-    /// Makes a source a keyed change log of rows of `schema`, of which the plan reads the columns `output`.
+    /// Makes a source a table that changes as this says, with rows of `schema`, of which the plan reads the
+    /// columns `output`.
     ///
     /// # Errors
     /// `NotSupported` for a type that cannot be kept.
@@ -56,15 +58,20 @@ impl Program {
         &mut self,
         source: usize,
         schema: SchemaRef,
-        key: Vec<usize>,
+        changes: &RowChanges,
         output: Vec<usize>,
     ) -> SqlResult<()> {
-        let upsert = Upsert::new(schema, key).map_err(|problem| {
+        let node = match changes {
+            RowChanges::Append | RowChanges::Retract => return Ok(()),
+            RowChanges::Upsert(key) => Upsert::new(schema, key.clone()).map(|it| Node::new("replica", it)),
+            RowChanges::Captured(key) => Replica::new(schema, key.clone()).map(|it| Node::new("replica", it)),
+        };
+        let node = node.map_err(|problem| {
             let what = format!("a live query of a table with such a column: {problem}");
             SqlError::new(SqlErrorKind::NotSupported, what).because(problem)
         })?;
         let replica = self.replicas.get_mut(source).ok_or_else(SqlError::internal)?;
-        *replica = Some(Replica { node: Node::new("replica", upsert), output });
+        *replica = Some(TableReplica { node, output });
         Ok(())
     }
 
@@ -73,7 +80,7 @@ impl Program {
         &self.schema
     }
 
-    /// Returns whether a source is a keyed change log whose rows are kept.
+    /// Returns whether a source is a table whose rows are kept.
     pub(crate) fn has_replica(&self, source: usize) -> bool {
         self.replicas.get(source).is_some_and(Option::is_some)
     }
@@ -100,7 +107,7 @@ impl Program {
     /// Those of operators. The program does not go on then.
     pub(crate) fn step(&mut self, mut inputs: Vec<Tick>) -> SqlResult<Tick> {
         for (replica, input) in self.replicas.iter_mut().zip(&mut inputs) {
-            let Some(Replica { node, output }) = replica else { continue };
+            let Some(TableReplica { node, output }) = replica else { continue };
             let watermark = input.watermark;
             let changed = node.step(&[std::mem::take(input)]).map_err(failed)?;
             let batches = changed.batches.into_iter().map(|batch| project(&batch, output));

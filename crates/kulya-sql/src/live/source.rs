@@ -201,9 +201,14 @@ impl Sources {
     /// Reads from the cut to these ends, and applies it to the program.
     ///
     /// # Errors
-    /// Those of the store, of events by the policies of their tables, and of operators. Neither the program
-    /// nor the sources go on then.
+    /// Those of the store, of events by the policies of their tables, of captured tables that were changed,
+    /// and of operators. Neither the program nor the sources go on then.
     pub(crate) async fn tick(&mut self, program: &mut Program, ends: &Ends) -> SqlResult<Read> {
+        for source in &mut self.sources {
+            if let Some(captured) = &mut source.table.captured {
+                captured.check().await?;
+            }
+        }
         let mut read = Read::default();
         let mut pending: Vec<Tick> = self.ticks();
         let (mut bytes, mut first) = (0, 0);
@@ -217,7 +222,7 @@ impl Sources {
             }
             first += count;
             parts.retain(|part| !part.is_empty());
-            let mut running = source.table.scan.open(parts);
+            let mut running = source.table.scan.open(parts)?;
             while let Some(scanned) = running.next().await? {
                 for rows in scanned {
                     if rows.clears {
@@ -264,7 +269,9 @@ impl Source {
                 let weights = vec![1; rows.num_rows()];
                 (rows, weights)
             }
-            (RowChanges::Retract, Some(kinds)) => (rows, kinds.iter().map(|kind| weight(*kind)).collect()),
+            (RowChanges::Retract | RowChanges::Captured(_), Some(kinds)) => {
+                (rows, kinds.iter().map(|kind| weight(*kind)).collect())
+            }
             (RowChanges::Upsert(_), Some(kinds)) => without_old_rows(&rows, &kinds)?,
         };
         let rows = match self.has_replica {

@@ -1,5 +1,6 @@
 //! Scan of a changelog as the current rows of its table.
 
+use super::capture_events::{CaptureEvents, EventForm};
 use super::context::ScanContext;
 use super::source::SourcePart;
 use super::spill::RowMemory;
@@ -10,7 +11,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use futures::{StreamExt, TryStreamExt};
-use kulya_codec::arrow::{ChangeEvents, Column, CurrentRows, RowHistory, RowState};
+use kulya_codec::arrow::{Column, CurrentRows, RowHistory, RowState};
 use std::sync::Arc;
 
 /// A scan that reads all parts of a changelog and returns the current rows.
@@ -25,15 +26,6 @@ pub(crate) struct ChangelogScan {
     key: Vec<String>,
     form: EventForm,
     history: RowHistory,
-}
-
-/// The form of a changelog's events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EventForm {
-    /// JSON.
-    Json,
-    /// JSON or Avro behind a header, by whose encoding id the registry has the schema.
-    WithHeader,
 }
 
 impl std::fmt::Debug for ChangelogScan {
@@ -58,30 +50,11 @@ impl ChangelogScan {
         let (mut memory, target) = RowMemory::new(context);
         let rows = CurrentRows::new(&self.columns, &self.key, self.projection.as_deref())?;
         let mut current = rows.with_history(self.history.clone()).with_spill(target);
-        let registry = Arc::clone(&self.context.registry);
-        let mut events =
-            ChangeEvents::new(registry, self.context.group.clone()).codecs(self.context.codecs.clone());
-        let mut letters = Vec::new();
+        let mut events = CaptureEvents::new(&self.context, self.form);
         for part in &self.parts {
             let mut reader = part.open();
             while let Some(chunk) = reader.next().await? {
-                for (offset, event) in chunk.offsets().zip(chunk.payloads()) {
-                    let place = (offset, event);
-                    let applied = match self.form {
-                        EventForm::Json => current.apply(event),
-                        EventForm::WithHeader => match events.json(event).await {
-                            Ok(event) => current.apply(event),
-                            Err(error) => {
-                                self.context.on_codec_error(&**part, place, error, &mut letters)?;
-                                continue;
-                            }
-                        },
-                    };
-                    if let Err(cause) = applied {
-                        self.context.on_invalid_event(&**part, place, &cause, &mut letters)?;
-                    }
-                }
-                self.context.write(&mut letters).await?;
+                events.each(&**part, &chunk, |event| current.apply(event)).await?;
                 memory.fit(current.state()).await?;
                 // a store that never waits leaves no other place to cancel the query
                 tokio::task::yield_now().await;

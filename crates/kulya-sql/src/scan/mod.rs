@@ -1,6 +1,8 @@
 //! Scans: the events of streams as batches of rows, one row per event or the current rows of a change log.
 
 mod bounds;
+mod capture_events;
+mod captured;
 mod changes;
 mod column;
 mod context;
@@ -17,10 +19,12 @@ mod spill;
 mod ticks;
 
 pub(crate) use bounds::ReadBounds;
+pub(crate) use capture_events::EventForm;
+pub(crate) use captured::CapturedScan;
 pub(crate) use changes::ChangesScan;
 pub(crate) use column::ScanColumn;
 pub(crate) use context::ScanContext;
-pub(crate) use current_rows::{ChangelogScan, EventForm};
+pub(crate) use current_rows::ChangelogScan;
 pub(crate) use dead_letters::DeadLetterStream;
 pub(crate) use decode_errors::{DecodeErrorPolicy, SkippedEvents};
 pub(crate) use events::{EventScan, ScanKey, ScannedRows};

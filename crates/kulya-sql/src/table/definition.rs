@@ -293,7 +293,7 @@ pub(crate) fn registered_schemas(
 }
 
 /// Returns the schema of a changelog's rows.
-fn rows_of(schema: SchemaInfo, form: EventForm) -> SqlResult<SchemaInfo> {
+pub(super) fn rows_of(schema: SchemaInfo, form: EventForm) -> SqlResult<SchemaInfo> {
     Ok(match form {
         EventForm::Json => schema,
         EventForm::WithHeader => row_schema(&schema)?,

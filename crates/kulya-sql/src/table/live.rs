@@ -1,8 +1,9 @@
 //! A table as live queries read it: what changed between two cuts.
 
+use super::captured_schema::CapturedSchema;
 use super::definition::TableRows;
 use super::provider::StreamTable;
-use crate::scan::{EventScan, ScanColumn, ScanKey, TickScan};
+use crate::scan::{CapturedScan, EventScan, ScanColumn, ScanKey, TickScan};
 use crate::{SqlError, SqlErrorKind, SqlResult};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use kulya_store::StreamId;
@@ -17,6 +18,10 @@ pub(crate) enum RowChanges {
     Retract,
     /// The last event of a key is its row; the key are the columns at these positions among those scanned.
     Upsert(Vec<usize>),
+    /// Each event is a change of a captured table: a row may lack what has not changed, and a truncate
+    /// removes the rows before it. The key are the columns at these positions among those scanned; without
+    /// one, rows are counted.
+    Captured(Vec<usize>),
 }
 
 /// A table of a live query.
@@ -28,6 +33,8 @@ pub(crate) struct TickTable {
     /// The columns of the query among them.
     pub(crate) output: Vec<usize>,
     pub(crate) changes: RowChanges,
+    /// Of a captured table, what its source may change.
+    pub(crate) captured: Option<CapturedSchema>,
 }
 
 impl StreamTable {
@@ -45,7 +52,7 @@ impl StreamTable {
             return Err(SqlError::new(SqlErrorKind::NotSupported, format!("{what} (not supported yet)")));
         }
         let TableRows::Events { format, columns } = &definition.rows else {
-            return Err(SqlError::not_supported(format!("a live query of the captured table {name}")));
+            return self.live_capture(name, projection);
         };
         let is_change_log = format.is_change_log();
         let key: Vec<usize> =
@@ -87,6 +94,41 @@ impl StreamTable {
             (true, true) => RowChanges::Upsert(key.iter().map(place).collect()),
         };
         let (streams, output) = (definition.streams.clone(), projection.iter().map(place).collect());
-        Ok(TickTable { streams, scan: TickScan::new(template), schema, output, changes })
+        Ok(TickTable { streams, scan: TickScan::Events(template), schema, output, changes, captured: None })
+    }
+
+    /// Returns a captured table as a live query reads it: the columns of its key, then the others.
+    fn live_capture(&self, name: &str, projection: &[usize]) -> SqlResult<TickTable> {
+        let definition = &self.definition;
+        let TableRows::Changelog { columns, form, history } = &definition.rows else {
+            return Err(SqlError::internal());
+        };
+        let key: Vec<usize> =
+            definition.key.iter().filter_map(|name| definition.schema.index_of(name).ok()).collect();
+        // without a key, rows differ by any of the columns
+        let identity = if key.is_empty() { (0..columns.len()).collect() } else { key.clone() };
+        let others = projection.iter().copied().filter(|index| !identity.contains(index));
+        let scanned: Vec<usize> = identity.iter().copied().chain(others).collect();
+        let scan = CapturedScan {
+            context: self.context.clone(),
+            columns: columns.clone(),
+            key: definition.key.clone(),
+            wanted: scanned.clone(),
+            form: *form,
+            history: history.clone(),
+            is_ordered: self.parts.len() == 1,
+        };
+        let place = |index: &usize| scanned.iter().position(|other| other == index).unwrap_or_default();
+        let rows = scan.decoder()?.schema();
+        let width = scanned.len();
+        let fields: Vec<_> = rows.fields().iter().take(width).cloned().collect();
+        Ok(TickTable {
+            streams: definition.streams.clone(),
+            schema: Arc::new(Schema::new(fields)),
+            output: projection.iter().map(place).collect(),
+            changes: RowChanges::Captured(key.iter().map(place).collect()),
+            captured: CapturedSchema::new(name, definition, &self.context, &scanned),
+            scan: TickScan::Captured(scan),
+        })
     }
 }

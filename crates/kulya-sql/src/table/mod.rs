@@ -2,6 +2,7 @@
 
 mod alter;
 mod as_query;
+mod captured_schema;
 mod counted;
 mod definition;
 mod like;

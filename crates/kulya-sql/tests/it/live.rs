@@ -11,17 +11,17 @@ use kulya_store::supervision::Supervisor;
 use kulya_store::{ErrorKind, StreamStore, bounded_read};
 use std::sync::Arc;
 
-async fn backend(store: Arc<dyn StreamStore>) -> CatalogBackend {
+pub(crate) async fn backend(store: Arc<dyn StreamStore>) -> CatalogBackend {
     let registry = Registry::open(Arc::clone(&store), ManualClock::default()).await.unwrap();
     CatalogBackend::new(store, registry)
 }
 
-async fn runner(backend: &CatalogBackend) -> LiveRunner {
+pub(crate) async fn runner(backend: &CatalogBackend) -> LiveRunner {
     let settings = LiveSettings::default();
     LiveRunner::start("kulya", backend.clone(), settings, Supervisor::default()).await.unwrap()
 }
 
-async fn session(backend: &CatalogBackend, runner: Option<&LiveRunner>) -> Session {
+pub(crate) async fn session(backend: &CatalogBackend, runner: Option<&LiveRunner>) -> Session {
     let session = Session::new("kulya", backend.clone()).await.unwrap();
     match runner {
         Some(runner) => session.live(runner.clone()),
@@ -29,11 +29,11 @@ async fn session(backend: &CatalogBackend, runner: Option<&LiveRunner>) -> Sessi
     }
 }
 
-async fn execute(session: &mut Session, text: &str) {
+pub(crate) async fn execute(session: &mut Session, text: &str) {
     session.execute(text).await.unwrap_or_else(|error| panic!("{text}: {error}"));
 }
 
-async fn rows(session: &mut Session, text: &str) -> Vec<String> {
+pub(crate) async fn rows(session: &mut Session, text: &str) -> Vec<String> {
     let results = session.execute(text).await.unwrap_or_else(|error| panic!("{text}: {error}"));
     let text = results.last().unwrap().write(OutputFormat::Csv).unwrap();
     let mut rows: Vec<String> = text.lines().skip(1).map(str::to_owned).collect();

@@ -1,6 +1,7 @@
 //! Executes statements over a store and a registry in memory, and compares their output.
 #![allow(clippy::unwrap_used, reason = "a failing test reports the line")]
 
+mod captured_source;
 mod catalog_objects;
 mod completion;
 mod dialect;
@@ -13,6 +14,7 @@ mod flink_programs;
 mod flink_sql;
 mod flink_text;
 mod live;
+mod live_captures;
 mod own_format;
 mod slt;
 mod sqllogictest;

@@ -17,9 +17,11 @@
 //! ```
 //!
 //! `statement message TEXT` compares the message of a completed statement, `query rowsort` sorts the rows,
-//! and lines that start with `#` are comments. Results are CSV with a header line. `KULYA_REGENERATE=1`
-//! writes what the statements give now into the files, to be reviewed.
+//! and lines that start with `#` are comments. Files whose names begin with
+//! `captured_` have captured tables. Results are CSV with a header line. `KULYA_REGENERATE=1` writes what
+//! the statements give now into the files, to be reviewed.
 
+use crate::live_captures;
 use kulya_registry::Registry;
 use kulya_sql::{
     BackendFactory, CatalogBackend, CatalogOptions, LiveRunner, LiveSettings, OutputFormat, Session,
@@ -128,9 +130,16 @@ impl BackendFactory for SameStore {
 
 /// Returns a session on a store in memory, which every catalog of it opens, too.
 pub(crate) async fn session_on_a_new_store() -> Session {
+    session_on(new_backend().await).await
+}
+
+async fn new_backend() -> CatalogBackend {
     let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::with_clock(Arc::new(ManualClock::default())));
     let registry = Registry::open(Arc::clone(&store), ManualClock::default()).await.unwrap();
-    let backend = CatalogBackend::new(store, registry);
+    CatalogBackend::new(store, registry)
+}
+
+async fn session_on(backend: CatalogBackend) -> Session {
     let runner =
         LiveRunner::start("kulya", backend.clone(), LiveSettings::default(), Supervisor::default()).await;
     let session = Session::new("kulya", backend.clone()).await.unwrap();
@@ -141,7 +150,11 @@ pub(crate) async fn session_on_a_new_store() -> Session {
 async fn statements_of_the_files_have_their_results() {
     let (mut count, mut failures) = (0, Vec::new());
     for file in files() {
-        let mut session = session_on_a_new_store().await.allow_files();
+        let backend = new_backend().await;
+        if file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("captured_")) {
+            live_captures::capture_examples(&backend).await;
+        }
+        let mut session = session_on(backend).await.allow_files();
         session.execute("CREATE DATABASE shop; USE shop").await.unwrap();
         let text = std::fs::read_to_string(&file).unwrap();
         let lines: Vec<&str> = text.lines().collect();

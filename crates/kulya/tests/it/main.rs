@@ -15,6 +15,7 @@ mod help;
 mod hostile;
 mod kill;
 mod live;
+mod live_replica;
 mod operations;
 mod pravega;
 mod program;

@@ -103,7 +103,13 @@ pub(super) fn read_columns(buffers: &mut [ColumnBuffer], bytes: &mut &[u8]) -> O
     Some(())
 }
 
-pub(super) fn apply_change(table: &mut RowTable, change: &Change<'_>, layout: &Layout) {
+/// Applies a change to a table whose rows up to the log position `truncated` are gone.
+pub(super) fn apply_change(
+    table: &mut RowTable,
+    change: &Change<'_>,
+    layout: &Layout,
+    truncated: Option<u64>,
+) {
     match change.kind {
         ChangeKind::Put if change.unchanged.is_empty() => table.put(change.key, change.value),
         ChangeKind::Put => {
@@ -115,7 +121,10 @@ pub(super) fn apply_change(table: &mut RowTable, change: &Change<'_>, layout: &L
         }
         ChangeKind::Add => {
             let (position, added, others) = counted(change.value);
-            let stored = table.get(change.key).map_or(0, |stored| counted(stored).1);
+            // equal rows of before a truncate are not there any more
+            let stored = table.get(change.key).map(counted);
+            let is_there = |position: u64| position.checked_sub(1) > truncated || truncated.is_none();
+            let stored = stored.filter(|(position, ..)| is_there(*position)).map_or(0, |(_, count, _)| count);
             table.put(change.key, &counted_value(position, stored.saturating_add(added), others));
         }
         ChangeKind::Subtract => match table.get(change.key).map(counted) {

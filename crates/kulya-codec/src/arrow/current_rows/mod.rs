@@ -4,14 +4,17 @@
 //! row of each key. [`RowState`] takes changes that were decoded to batches. [`CurrentRows`] takes the events
 //! of a capture, in Debezium's JSON: they can lack values that were not changed, be older than the table's
 //! columns, and truncate the table. A truncate has no key: it removes the rows of all segments whose source
-//! log position is older.
+//! log position is older. [`CapturedChanges`] gives the changes of the same events, for who keeps the rows.
 //!
+//! - `envelope_rows`: the rows in events; `captured_changes`: their changes as batches;
 //! - `state`: the rows; `layout`: their columns; `changes`: changes as bytes; `row_values`: values of batches
 //!   as bytes;
 //! - `row_table`: rows in memory; `spill`: rows beyond a bound of memory;
 //! - `unchanged`: recognises values that an event lacks.
 
+mod captured_changes;
 mod changes;
+mod envelope_rows;
 mod layout;
 mod row_table;
 mod row_values;
@@ -21,42 +24,32 @@ mod state;
 mod tests;
 pub(super) mod unchanged;
 
+pub use captured_changes::CapturedChanges;
 pub use layout::RowIdentity;
 pub use spill::SpillTarget;
 pub use state::RowState;
 
-use super::change_log::{Envelope, EnvelopeFinder};
-use super::column::{Column, arrow_schema};
+use super::column::Column;
 use super::column_buffer::ColumnBuffer;
-use super::json::plan::{EventContext, Failure, RecordPlan, UnchangedValues};
-use super::json::scanner::{Grammar, Mark, Scanner, Token};
-use super::json::shape::MemberFinder;
-use super::json::{FlinkJsonOptions, text};
-use super::row_history::{RowHistory, RowMember};
-use crate::{CodecError, CodecResult};
+use super::json::FlinkJsonOptions;
+use super::json::plan::Failure;
+use super::json::scanner::{Mark, Scanner};
+use super::row_history::RowHistory;
+use crate::CodecResult;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use changes::{ChangeKind, marks_of, write_columns};
+use envelope_rows::{EnvelopeRows, RowChange, key_columns, reason};
 
 /// The current rows of a captured table, computed from its changelog.
 #[derive(Debug)]
 pub struct CurrentRows {
-    /// The columns that are kept: those of the key, then the others.
-    columns: Vec<Column>,
-    row: RowReader,
-    key: RowReader,
-    options: FlinkJsonOptions,
-    history: RowHistory,
+    rows: EnvelopeRows,
+    /// The row that is being read: those of the key, then the others.
+    row: Vec<ColumnBuffer>,
+    /// What is needed of a row that is gone.
+    removed: Vec<ColumnBuffer>,
     state: RowState,
-    envelopes: EnvelopeFinder,
-    sources: MemberFinder<1>,
-}
-
-/// Reads one row of an event.
-#[derive(Debug)]
-struct RowReader {
-    plan: RecordPlan,
-    buffers: Vec<ColumnBuffer>,
 }
 
 impl CurrentRows {
@@ -66,44 +59,28 @@ impl CurrentRows {
     /// # Errors
     /// `Schema` when a column of the key is not there, or a column has a type that events do not have.
     pub fn new(columns: &[Column], key: &[String], wanted: Option<&[usize]>) -> CodecResult<Self> {
-        let position = |name: &String| {
-            let column = columns.iter().position(|column| column.name == *name);
-            column.ok_or_else(|| CodecError::Schema(format!("key {name} is not a column")))
-        };
-        let key_columns = key.iter().map(position).collect::<CodecResult<Vec<usize>>>()?;
+        let (key, schema) = key_columns(columns, key)?;
         let all: Vec<usize> = (0..columns.len()).collect();
-        let identity =
-            if key.is_empty() { RowIdentity::Columns(&all) } else { RowIdentity::Key(&key_columns) };
-        let state = RowState::new(&arrow_schema(columns), identity, wanted.unwrap_or(&all))?;
-        // rows that were written before a column was added lack it, even if it is required now
-        let nullable = |index: &usize| {
-            let column = columns.get(*index).cloned();
-            column.map(|column| Column { nullable: true, ..column })
-        };
-        let columns: Vec<Column> = state.kept().iter().filter_map(nullable).collect();
-        let key_columns: Vec<Column> = columns.iter().take(key.len()).cloned().collect();
-        Ok(Self {
-            row: RowReader::new(&columns)?,
-            key: RowReader::new(if key.is_empty() { &columns } else { &key_columns })?,
-            columns,
-            options: FlinkJsonOptions::default(),
-            history: RowHistory::default(),
-            state,
-            envelopes: Envelope::finder(),
-            sources: MemberFinder::new(["lsn"]),
-        })
+        let identity = if key.is_empty() { RowIdentity::Columns(&all) } else { RowIdentity::Key(&key) };
+        let state = RowState::new(&schema, identity, wanted.unwrap_or(&all))?;
+        let rows = EnvelopeRows::new(columns, state.kept(), key.len())?;
+        let (row, mut removed) = (state.layout.buffers()?, state.layout.buffers()?);
+        removed.truncate(state.layout.key_width);
+        Ok(Self { rows, row, removed, state })
     }
 
     /// Gives rows that are older than the table's columns the present ones.
     #[must_use]
-    pub fn with_history(self, history: RowHistory) -> Self {
-        Self { history, ..self }
+    pub fn with_history(mut self, history: RowHistory) -> Self {
+        self.rows.history = history;
+        self
     }
 
     /// Sets the options of columns with Flink's types.
     #[must_use]
-    pub fn with_options(self, options: FlinkJsonOptions) -> Self {
-        Self { options, ..self }
+    pub fn with_options(mut self, options: FlinkJsonOptions) -> Self {
+        self.rows.options = options;
+        self
     }
 
     /// Makes rows go to a target when [`RowState::spill_beyond`] is called.
@@ -144,33 +121,21 @@ impl CurrentRows {
         if event.is_empty() {
             return Ok(());
         }
-        self.apply_envelope(event).map_err(|failure| match failure {
-            Failure::Event(reason) => format!("not a Debezium envelope: {reason}"),
-            value => value.to_string(),
-        })
+        self.apply_envelope(event).map_err(reason)
     }
 
     fn apply_envelope(&mut self, event: &[u8]) -> Result<(), Failure> {
-        let mut scanner = Scanner::new(text(event)?, Grammar::Lenient);
-        let token = scanner.value()?;
-        let envelope = Envelope::read(&mut self.envelopes, token, &mut scanner)?;
-        scanner.end()?;
-        let lsn = lsn(&mut self.sources, envelope.source, &mut scanner)?;
-        let before = || envelope.before.ok_or_else(|| envelope.missing("before"));
-        let after = || envelope.after.ok_or_else(|| envelope.missing("after"));
-        let is_keyed = !self.state.layout.is_counted;
-        match &*envelope.op {
-            "c" | "r" => self.add(after()?, lsn, &mut scanner),
-            "u" if is_keyed => self.add(after()?, lsn, &mut scanner),
-            "u" => {
-                let (before, after) = (before()?, after()?);
+        let (change, lsn, mut scanner) = self.rows.read(event)?;
+        match change {
+            RowChange::Put(row) => self.add(row, lsn, &mut scanner),
+            RowChange::Replace(before, after) => {
                 // read first, so that an event with an error has no effect
                 self.read_row(after, &mut scanner)?;
                 self.remove(before, &mut scanner)?;
                 self.add(after, lsn, &mut scanner)
             }
-            "d" => self.remove(before()?, &mut scanner),
-            "t" => {
+            RowChange::Remove(row) => self.remove(row, &mut scanner),
+            RowChange::Truncate => {
                 match lsn {
                     Some(lsn) => self.state.truncated_lsn = self.state.truncated_lsn.max(Some(lsn)),
                     // without a log position, only the order within this segment is known
@@ -178,14 +143,14 @@ impl CurrentRows {
                 }
                 Ok(())
             }
-            "m" => Ok(()),
-            _ => Err(envelope.unknown_op()),
+            RowChange::Nothing => Ok(()),
         }
     }
 
     /// Reads a row, and returns the columns that it lacks because the change has not changed them.
     fn read_row(&mut self, row: Mark, scanner: &mut Scanner<'_>) -> Result<Vec<usize>, Failure> {
-        self.row.read(&self.columns, &self.history, self.options, row, scanner)
+        self.row.iter_mut().for_each(|buffer| buffer.truncate(0));
+        self.rows.append(&mut self.row, row, scanner)
     }
 
     /// Applies a row after a change.
@@ -196,7 +161,7 @@ impl CurrentRows {
         state.value_bytes.clear();
         state.write_head(lsn);
         let key_width = state.layout.key_width;
-        let (key, others) = self.row.buffers.split_at(key_width);
+        let (key, others) = self.row.split_at(key_width);
         key.iter().for_each(|buffer| buffer.write_value(0, &mut state.key_bytes));
         write_columns(others, &mut state.value_bytes);
         if state.layout.is_counted {
@@ -209,93 +174,13 @@ impl CurrentRows {
 
     /// Applies a row before it was deleted.
     fn remove(&mut self, row: Mark, scanner: &mut Scanner<'_>) -> Result<(), Failure> {
-        self.key.read(&self.columns, &self.history, self.options, row, scanner)?;
+        self.removed.iter_mut().for_each(|buffer| buffer.truncate(0));
+        self.rows.append_removed(&mut self.removed, row, scanner)?;
         let state = &mut self.state;
         state.key_bytes.clear();
         state.value_bytes.clear();
-        self.key.buffers.iter().for_each(|buffer| buffer.write_value(0, &mut state.key_bytes));
+        self.removed.iter().for_each(|buffer| buffer.write_value(0, &mut state.key_bytes));
         state.change(if state.layout.is_counted { ChangeKind::Subtract } else { ChangeKind::Remove }, &[]);
         Ok(())
-    }
-}
-
-impl RowReader {
-    fn new(columns: &[Column]) -> CodecResult<Self> {
-        Ok(Self { plan: RecordPlan::new(columns)?, buffers: RecordPlan::buffers(columns)? })
-    }
-
-    /// Reads a row in place of the last one. Returns the columns that it lacks because the change has not
-    /// changed them.
-    fn read(
-        &mut self,
-        columns: &[Column],
-        history: &RowHistory,
-        options: FlinkJsonOptions,
-        row: Mark,
-        scanner: &mut Scanner<'_>,
-    ) -> Result<Vec<usize>, Failure> {
-        self.buffers.iter_mut().for_each(|buffer| buffer.truncate(0));
-        let mut cx = EventContext::new(options);
-        cx.unchanged = Some(UnchangedValues { is_unchanged: unchanged::is_unchanged, columns: Vec::new() });
-        let Token::Object = scanner.value_at(Some(row))? else {
-            return Err(Failure::Event("a row is not an object".into()));
-        };
-        if history.changes_nothing() {
-            self.plan.append_members(&mut self.buffers, scanner, &mut cx)?;
-        } else {
-            self.read_older(columns, history, scanner, &mut cx)?;
-        }
-        Ok(cx.unchanged.map(|unchanged| unchanged.columns).unwrap_or_default())
-    }
-
-    /// Reads a row that may be older than the table's columns.
-    fn read_older(
-        &mut self,
-        columns: &[Column],
-        history: &RowHistory,
-        scanner: &mut Scanner<'_>,
-        cx: &mut EventContext,
-    ) -> Result<(), Failure> {
-        let mut members = Vec::new();
-        while scanner.member(members.is_empty())? {
-            let name = scanner.name()?.decode();
-            let mark = scanner.mark();
-            scanner.skip()?;
-            members.push((name, mark));
-        }
-        let present = history.complete(members);
-        for (index, (column, buffer)) in columns.iter().zip(&mut self.buffers).enumerate() {
-            match present.iter().find(|(name, _)| *name == column.name) {
-                Some((_, RowMember::Read(mark))) => {
-                    scanner.rewind(*mark);
-                    self.plan.append_column(index, buffer, scanner, cx)?;
-                }
-                Some((_, RowMember::Added(value))) => {
-                    let json = value.to_string();
-                    let mut scanner = Scanner::new(&json, Grammar::Lenient);
-                    self.plan.append_column(index, buffer, &mut scanner, cx)?;
-                }
-                None => buffer.push_null(),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Returns the log position in the source of a change.
-fn lsn(
-    sources: &mut MemberFinder<1>,
-    source: Option<Mark>,
-    scanner: &mut Scanner<'_>,
-) -> Result<Option<u64>, Failure> {
-    let Token::Object = scanner.value_at(source)? else { return Ok(None) };
-    let [lsn] = sources.find(scanner)?;
-    match scanner.value_at(lsn)? {
-        Token::Null => Ok(None),
-        Token::Number(number) => match number.text.parse() {
-            Ok(lsn) => Ok(Some(lsn)),
-            Err(_) => Err(Failure::Event("source.lsn is not a log position".into())),
-        },
-        _ => Err(Failure::Event("source.lsn is not a log position".into())),
     }
 }

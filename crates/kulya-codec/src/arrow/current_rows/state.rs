@@ -146,7 +146,7 @@ impl RowState {
         {
             return;
         }
-        apply_change(&mut self.table, &change, &self.layout);
+        apply_change(&mut self.table, &change, &self.layout, self.truncated_lsn);
     }
 
     /// Writes rows to the spill target until those in memory take at most `limit` bytes. To be called after
@@ -182,7 +182,7 @@ impl RowState {
                 let mut piece = piece.as_ref();
                 while !piece.is_empty() {
                     let change = Change::read(&mut piece).ok_or_else(|| corrupt("a change"))?;
-                    apply_change(&mut self.table, &change, &self.layout);
+                    apply_change(&mut self.table, &change, &self.layout, self.truncated_lsn);
                 }
             }
             self.output = None;
