@@ -1,10 +1,11 @@
 //! `kulya demo`: an end-to-end run on the embedded store: the registry, events through the serializer, a
-//! compatible and an incompatible schema change, change data capture of a database, and SQL over all of it.
+//! compatible and an incompatible schema change, change data capture of a database, SQL over all of it, and a view that follows it.
 //!
 //! It uses the public interfaces only: the serializer talks to the registry over HTTP.
 
 mod customers;
 mod orders;
+mod view;
 
 use crate::address::check_folder;
 use crate::args::DemoArgs;
@@ -62,14 +63,17 @@ async fn run_steps(args: &DemoArgs, stop: CancellationToken) -> Result<()> {
     };
     orders::write(&services, &registry, existing, args.orders).await?;
     customers::capture(&services, args.postgres.as_deref().or(args.mysql.as_deref()), stop.clone()).await?;
-    let mut session = sql::open_session(&services, Some(args.data.clone())).await?;
+    let session = sql::open_session(&services, Some(args.data.clone())).await?;
+    let (mut session, live) = sql::with_live_queries(session, &services, &QueryLimits::default()).await?;
     run_join(&mut session).await?;
+    view::follow(&mut session).await?;
     print_line!("\nDone in {:.1} s. Next steps:", started.elapsed().as_secs_f64());
     if args.keep {
         keep_serving(&mut session, &url, stop).await?;
     } else {
         print_next_steps(&args.data);
     }
+    live.stop().await;
     stop_server.cancel();
     server.await?.context("the server panicked")??;
     services.store.close().await?;

@@ -10,7 +10,7 @@ mod prompt;
 mod session;
 
 pub(crate) use prompt::run_prompt;
-pub(crate) use session::{catalog_backend, open_session, run_live_queries};
+pub(crate) use session::{catalog_backend, open_session, run_live_queries, with_live_queries};
 
 use crate::address::Address;
 use crate::args::{QueryOutput, SqlArgs};
@@ -20,7 +20,7 @@ use crate::shutdown;
 use anyhow::{Context, Result};
 use kulya_sql::OutputFormat;
 use print::{Output, print_error};
-use session::{execute, memory_exceeded, open_session_without_store, with_live_queries};
+use session::{execute, memory_exceeded, open_session_without_store};
 use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 

@@ -37,7 +37,7 @@ pub(crate) async fn open_session(services: &Services, folder: Option<PathBuf>) -
 ///
 /// # Errors
 /// What the store reports.
-pub(super) async fn with_live_queries(
+pub(crate) async fn with_live_queries(
     session: Session,
     services: &Services,
     limits: &QueryLimits,
