@@ -115,10 +115,10 @@ impl EmbeddedStore {
             }
             let end = extents.iter().position(Extent::is_lost).unwrap_or(extents.len());
             let readable = whole(extents.get(..end).unwrap_or_default(), offset, limit);
-            let is_whole = fits(readable, offset, limit);
+            let fits_whole = fits(readable, offset, limit);
             let Some(bytes) = self.read_extents(segment, readable)? else { return Ok(None) };
             let bytes = bytes_from(segment, first, &bytes, offset)?;
-            FramedChunk::parse(offset, bytes, if is_whole { limit } else { max_bytes }).map(Some)
+            FramedChunk::parse(offset, bytes, if fits_whole { limit } else { max_bytes }).map(Some)
         })
     }
 
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn extents_are_read_whole_if_one_fits() {
-        for (ends, offset, limit, count, is_whole) in [
+        for (ends, offset, limit, count, fits_whole) in [
             (&[100, 200][..], 0, 200, 2, true),
             (&[100, 200], 0, 199, 1, true),
             (&[100, 200], 0, 99, 1, false),
@@ -248,7 +248,7 @@ mod tests {
             let chosen = whole(&extents, offset, limit);
             assert_eq!(
                 (chosen.len(), fits(chosen, offset, limit)),
-                (count, is_whole),
+                (count, fits_whole),
                 "{ends:?} {offset} {limit}"
             );
         }

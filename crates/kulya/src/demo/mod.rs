@@ -1,5 +1,6 @@
 //! `kulya demo`: an end-to-end run on the embedded store: the registry, events through the serializer, a
-//! compatible and an incompatible schema change, change data capture of a database, SQL over all of it, and a view that follows it.
+//! compatible and an incompatible schema change, change data capture of a database, SQL over all of it, and
+//! a view that follows it.
 //!
 //! It uses the public interfaces only: the serializer talks to the registry over HTTP.
 

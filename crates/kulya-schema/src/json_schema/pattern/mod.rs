@@ -6,8 +6,9 @@
 //! start of a pattern is a condition of its own on the whole text, so a pattern is a conjunction of
 //! automata and of complements of automata.
 //!
-//! Not supported: back references, look-around elsewhere. Nothing is decided about a pattern with any of these. Texts are sequences of code points; a text with a code point beyond U+FFFF is
-//! left undecided, because validators that see UTF-16 count it twice.
+//! Not supported: back references, look-around elsewhere. Nothing is decided about a pattern with any of
+//! these. Texts are sequences of code points; a text with a code point beyond U+FFFF is left undecided,
+//! because validators that see UTF-16 count it twice.
 
 mod language;
 mod parse;

@@ -1,7 +1,8 @@
 //! Properties of characters: `\p{Letter}`, `\p{Lu}`, `\p{Script=Greek}`, `\p{Alphabetic}`.
 //!
-//! ECMA-262 knows them by exact names, while `regex-syntax`, whose tables are used, also takes others. The tables
-//! are those of its version of Unicode; a validator of another version may differ in characters that are newer.
+//! ECMA-262 knows them by exact names, while `regex-syntax`, whose tables are used, also takes others. The
+//! tables are those of its version of Unicode; a validator of another version may differ in characters that
+//! are newer.
 
 use regex_syntax::hir::{Class, ClassUnicode, HirKind};
 
