@@ -288,6 +288,11 @@ impl Run<'_> {
             (status.late_rows, status.state_bytes) = (late_rows, size as u64);
             status.lag_bytes = lag_bytes;
         });
+        if size > self.state_limit
+            && let Some(bound) = self.log.state_bound().await?
+        {
+            self.state_limit = bound;
+        }
         if size > self.state_limit {
             let what = format!(
                 "the state of {} has {size} bytes, most of them in {}, and {} are allowed: keep less in the query, or \

@@ -166,6 +166,7 @@ impl StateLog {
                 return Err(run_elsewhere(&record));
             }
             record.is_paused = stored.record.is_paused;
+            record.state_bytes = stored.record.state_bytes;
             version = stored.version;
         }
     }
@@ -204,6 +205,17 @@ impl StateLog {
     pub(crate) async fn is_pause_wanted(&self) -> SqlResult<bool> {
         match self.records.get(self.id).await? {
             Some(stored) => Ok(stored.record.is_paused),
+            None => Err(dropped(&self.record)),
+        }
+    }
+
+    /// Returns the bound of its state as it is stored now: a statement may have changed it.
+    ///
+    /// # Errors
+    /// As [`Self::is_pause_wanted`].
+    pub(crate) async fn state_bound(&self) -> SqlResult<Option<usize>> {
+        match self.records.get(self.id).await? {
+            Some(stored) => Ok(stored.record.state_bytes.and_then(|bytes| usize::try_from(bytes).ok())),
             None => Err(dropped(&self.record)),
         }
     }

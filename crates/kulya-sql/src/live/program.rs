@@ -187,11 +187,15 @@ impl Program {
         self.graph.size_bytes() + replicas.sum::<usize>() + self.contents.as_ref().map_or(0, Node::size_bytes)
     }
 
-    /// Returns what keeps most, as EXPLAIN names it.
+    /// Returns what keeps most: the name of a node, as in its plan.
     pub(crate) fn largest(&self) -> String {
         let replicas = self.replicas.iter().flatten().map(|replica| &replica.node);
         let nodes = self.graph.nodes().chain(replicas).chain(&self.contents);
-        nodes.max_by_key(|node| node.size_bytes()).map(|node| node.name().to_owned()).unwrap_or_default()
+        match nodes.max_by_key(|node| node.size_bytes()).map(Node::name) {
+            Some("contents") => "the rows of the result".to_owned(),
+            Some("replica") => "the rows of a table".to_owned(),
+            name => name.unwrap_or_default().to_owned(),
+        }
     }
 
     /// Returns how many rows came too late for their window since the start.
