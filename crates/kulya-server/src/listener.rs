@@ -66,7 +66,8 @@ impl Router {
     }
 
     /// Serves one connection until it closes, as [`serve`](crate::serve) does for each connection of its
-    /// listener.
+    /// listener, but without a Date header: the system's clock would decide how many bytes a response of a
+    /// simulated connection has.
     ///
     /// # Errors
     /// The connection failed, which affects its client only.
@@ -75,7 +76,9 @@ impl Router {
         C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let service = TowerToHyperService::new(self.0.clone());
-        let builder = http_builder(TokioExecutor::new(), Duration::from_secs(120));
+        let mut builder = http_builder(TokioExecutor::new(), Duration::from_secs(120));
+        builder.http1().auto_date_header(false);
+        builder.http2().auto_date_header(false);
         builder.serve_connection(TokioIo::new(connection), service).await
     }
 }
